@@ -1,0 +1,94 @@
+"""predict.py: from a model folder and proteins to a table of locations."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from transformers.utils import logging as hf_logging
+
+from protloc.config import PredictConfig
+from protloc.data.read import read_proteins
+from protloc.data.records import Broken, Protein
+from protloc.data.tables import TableWriter, check_output
+from protloc.errors import UserError
+from protloc.inference.predictor import Predictor
+from protloc.model.folder import load_model
+
+
+def predict(config: PredictConfig) -> None:
+    """Predict every protein of `config.input`, one row each, in order.
+
+    Raises:
+        UserError: for anything that the user can mend; no output is left then.
+    """
+    hf_logging.disable_progress_bar()
+    output = config.output or default_output(config.input)
+    skipped: list[Broken] = []
+    locations: Counter[str] = Counter()
+    residues = 0
+    check_output(output, overwrite=config.overwrite)  # before the model is loaded
+    predictor = Predictor(
+        load_model(config.model_dir), device=config.device, precision=config.precision,
+        batch_tokens=config.batch_tokens, window=config.window,
+    )  # fmt: skip
+    began = time.perf_counter()
+    proteins = usable(config, skipped)
+    with TableWriter(output, predictor.columns, overwrite=config.overwrite) as table, progress() as bar:
+        task = bar.add_task("", total=None, proteins=0, speed=0)
+        for rows in predictor.predict(proteins):
+            table.write(rows)
+            locations.update(row["location"] for row in rows)
+            residues += sum(row["residues_read"] for row in rows)
+            speed = residues / (time.perf_counter() - began)
+            bar.update(task, proteins=locations.total(), speed=speed)
+    report(output, locations, skipped, residues, time.perf_counter() - began)
+
+
+def default_output(source: str) -> str:
+    """`proteome.fasta` becomes `proteome.locations.csv` in the current folder."""
+    if source == "-":
+        raise UserError("input=- needs output=: a file, or - for CSV on standard output", exit_code=2)
+    name = Path(source).name.removesuffix(".gz")
+    return f"{Path(name).stem}.locations.csv"
+
+
+def usable(config: PredictConfig, skipped: list[Broken]) -> Iterator[Protein]:
+    """The input's proteins; a broken record stops them, or is added to `skipped`."""
+    for record in read_proteins(config.input, id_column=config.id_column, sequence_column=config.sequence_column):
+        if isinstance(record, Protein):
+            yield record
+        elif config.on_error == "skip":
+            skipped.append(record)
+        else:
+            name = "standard input" if config.input == "-" else config.input
+            raise UserError(f"{name}:{record.line}: {record.id}: {record.reason} (on_error=skip goes on without it)")
+
+
+def progress() -> Progress:
+    """A line that counts proteins while a person watches; nothing in a log file."""
+    console = Console(stderr=True)
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.fields[proteins]:,} proteins"),
+        TextColumn("{task.fields[speed]:,.0f} residues/s"), TimeElapsedColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+
+
+def report(output: str, locations: Counter[str], skipped: list[Broken], residues: int, seconds: float) -> None:
+    """The summary, on standard error, so that `output=-` stays a clean table."""
+    for record in skipped:
+        print(f"skipped {record.id} (line {record.line}): {record.reason}", file=sys.stderr)
+    total = locations.total()
+    left_out = f", {len(skipped)} broken records skipped" if skipped else ""
+    print(
+        f"{total:,} proteins in {seconds:.1f} s ({residues / max(seconds, 1e-9):,.0f} residues/s){left_out} -> {output}",
+        file=sys.stderr,
+    )
+    for location, count in locations.most_common():
+        print(f"{count:8,}  {count / total:6.1%}  {location}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""From files to proteins, labels, splits, token ids and batches, and back to files."""

@@ -1,0 +1,168 @@
+"""DeepLoc 1.0's data set: headers `>ACC Location-S|M|U [test]`.
+
+Almagro Armenteros et al. 2017, "DeepLoc: prediction of protein subcellular localization using deep learning". The
+proteins flagged `test` are homology-reduced against the others; validation is held out of the others.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import datasets
+import numpy as np
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from protloc.config import DeepLocData
+from protloc.data.fasta import read_fasta
+from protloc.data.parse import Labelled, cache_folder, complaint, content_hash, parse
+from protloc.data.records import Broken
+from protloc.data.source import Source
+from protloc.errors import UserError
+from protloc.files import write_json
+
+log = logging.getLogger(__name__)
+
+HEADER = re.compile(r"(?P<location>\S+)-(?P<membrane>[SMU])(?P<test> +test)?$")
+RECORDS = 14_004
+CLASSES = {
+    "Nucleus": 4043, "Cytoplasm": 2542, "Extracellular": 1973, "Mitochondrion": 1510, "Cell.membrane": 1340,
+    "Endoplasmic.reticulum": 862, "Plastid": 757, "Golgi.apparatus": 356, "Lysosome/Vacuole": 321, "Peroxisome": 154,
+}  # fmt: skip
+"""What is known of the published file: 13,858 proteins with one location; the other 146 have two."""
+
+TIMEOUT = 60
+"""Seconds without a byte after which a download is given up."""
+
+
+def read_deeploc(options: DeepLocData) -> Source:
+    """The proteins of a file in DeepLoc's format, downloaded where `path` is null.
+
+    Raises:
+        UserError: the file cannot be had or read, is not what was published (downloads only), or has dual labels
+            under `dual_labels=error`.
+    """
+    path = options.path or str(_downloaded(options))
+    rows = parse(path, _labelled, "deeploc", options.cache_dir)
+    if options.path is None:
+        _check_published(rows, path)
+    rows, counts, notes = _without_dual_labels(rows, path, options.dual_labels)
+    test = np.asarray(rows["split"]) == "test"
+    splits = {"train": rows.select(np.flatnonzero(~test))}
+    if test.any():
+        splits["test"] = rows.select(np.flatnonzero(test))
+    else:
+        notes.append("no protein is flagged test: there will be no test figures")
+    unknown = sum(letter == "U" for letter in rows["membrane"])
+    if unknown:
+        counts["membrane_unknown"] = unknown
+    return Source("deeploc", splits, dict.fromkeys(splits, path), counts, notes)
+
+
+def _labelled(path: str) -> Iterator[Labelled | Broken]:
+    for record in read_fasta(path):
+        if isinstance(record, Broken):
+            yield record
+            continue
+        found = HEADER.match(record.description)
+        if found is None:
+            text = record.description or "(nothing)"
+            yield Broken(record.id, record.line, f"header {text!r} is not `Location-S|M|U [test]`")
+        else:
+            yield Labelled(record, found["location"], found["membrane"], "test" if found["test"] else "train")
+
+
+def _without_dual_labels(
+    rows: datasets.Dataset, path: str, choice: str
+) -> tuple[datasets.Dataset, dict[str, int], list[str]]:
+    """Drop, relabel or refuse the proteins with two locations joined by `-`."""
+    locations = np.asarray(rows["location"])
+    dual = np.array(["-" in location for location in locations])
+    if not dual.any():
+        return rows, {}, []
+    count = int(dual.sum())
+    kinds = ", ".join(f"{n} {name}" for name, n in sorted(Counter(locations[dual].tolist()).items()))
+    if choice == "error":
+        shown = rows.select(np.flatnonzero(dual)[:10])
+        broken = [Broken(r["id"], r["line"], f"two locations, {r['location']}: data.dual_labels=error") for r in shown]
+        raise UserError(complaint(f"{count} proteins have two locations", path, broken, count))
+    if choice == "drop":
+        return (
+            rows.select(np.flatnonzero(~dual)),
+            {"dropped_dual_label": count},
+            [f"{count} proteins with two locations dropped ({kinds}); data.dual_labels=first keeps them"],
+        )
+    firsts = [location.split("-")[0] for location in locations]
+    relabelled = rows.remove_columns("location").add_column("location", firsts)
+    return relabelled, {"dual_label_read_as_first": count}, [f"{count} proteins with two locations given the first ({kinds})"]
+
+
+def _downloaded(options: DeepLocData) -> Path:
+    """The published file in the cache; downloaded once, and the same ever after."""
+    target = cache_folder(options.cache_dir) / "deeploc_data.fasta"
+    record = target.with_suffix(".json")
+    if not target.exists():
+        _download(options.url, target)
+        write_json(record, {"url": options.url, "sha256": content_hash(str(target))})
+        log.info("downloaded %s to %s", options.url, target)
+    expected = json.loads(record.read_text())["sha256"] if record.exists() else None
+    found = content_hash(str(target))
+    if expected is None:
+        write_json(record, {"url": options.url, "sha256": found})
+    elif found != expected:
+        raise UserError(
+            f"{target}: changed since it was downloaded (SHA-256 {found[:12]}…, was {expected[:12]}…): "
+            "delete it to download it again"
+        )
+    return target
+
+
+def _download(url: str, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, open(temporary, "wb") as out, _bar() as bar:
+            size = int(answer.headers.get("Content-Length") or 0) or None
+            task = bar.add_task(f"downloading {target.name}", total=size)
+            while block := answer.read(1 << 16):
+                out.write(block)
+                bar.advance(task, len(block))
+        got = temporary.stat().st_size
+        if size is not None and got != size:
+            raise OSError(f"{got} of {size} bytes came")
+        with open(temporary, "rb") as file:
+            if file.read(1) != b">":
+                raise OSError("what came is no FASTA file")
+        temporary.replace(target)
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise UserError(
+            f"DeepLoc's proteins could not be downloaded from {url} ({reason}): get deeploc_data.fasta from DeepLoc "
+            "1.0's page (services.healthtech.dtu.dk, Data) by other means and give data.path=FILE"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _check_published(rows: datasets.Dataset, path: str) -> None:
+    """A download must be the file whose figures everybody compares with."""
+    found = Counter(location for location in rows["location"] if "-" not in location)
+    if len(rows) != RECORDS or dict(found) != CLASSES:
+        raise UserError(
+            f"{path}: not the published file: {len(rows):,} records in {len(found)} classes, expected {RECORDS:,} in "
+            f"{len(CLASSES)}; delete it to download it again, or give data.path=FILE to read it as it is"
+        )

@@ -1,0 +1,122 @@
+"""FASTA, read as a stream and checked."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from protloc.data.records import Broken, Protein, check
+from protloc.errors import UserError
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@contextmanager
+def open_bytes(path: str) -> Iterator[BinaryIO]:
+    """A file, plain or gz by its first bytes, or standard input for `-`.
+
+    Raises:
+        UserError: it is missing, a folder, not readable, empty, or a broken gz; the last also while it is read.
+    """
+    name = shown(path)
+    try:
+        with sys.stdin.buffer if path == "-" else open(path, "rb") as raw:
+            buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
+            start = buffered.peek(2)[:2]
+            if not start:
+                raise UserError(f"{name}: the file is empty")
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=buffered) if start == GZIP_MAGIC else buffered)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{name}: broken gz file: {error}") from error
+    except FileNotFoundError as error:
+        raise UserError(f"{name}: no such file") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{name}: this is a folder; give a file") from error
+    except PermissionError as error:
+        raise UserError(f"{name}: no permission to read it") from error
+
+
+def shown(path: str) -> str:
+    """The path as messages name it."""
+    return "standard input" if path == "-" else path
+
+
+def read_fasta(path: str) -> Iterator[Protein | Broken]:
+    """The records of a FASTA file in order, one in memory at a time.
+
+    A record that cannot be used comes as `Broken` in its place: empty, without id, with a letter that is no amino
+    acid, or with an id that has been there before. Blank lines and Windows line ends are fine.
+
+    Args:
+        path: a file, plain or gz, or `-` for standard input.
+
+    Raises:
+        UserError: the file as a whole cannot be read (see `open_bytes`), is no text, has residues before the first
+            header, or no record at all.
+    """
+    seen: set[int] = set()  # 64-bit hashes: a few bytes a protein, whatever the length of the ids
+    empty = True
+    for header, line, residues in _records(path):
+        empty = False
+        id, _, description = header.partition(" ")
+        record = check(id, residues, description.strip(), line)
+        if isinstance(record, Protein):
+            key = hash(id)
+            if key in seen:
+                record = Broken(id, line, "the id has been there before")
+            seen.add(key)
+        yield record
+    if empty:
+        raise UserError(f"{shown(path)}: no records: a FASTA record starts with `>`")
+
+
+def _records(path: str) -> Iterator[tuple[str, int, bytes]]:
+    """Header without `>`, its line, and the raw residues, white space taken out."""
+    header, start, parts = None, 0, list[bytes]()
+    with open_bytes(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.startswith(b">"):
+                if header is not None:
+                    yield header, start, b"".join(parts)
+                header, start, parts = _header(line, path, number), number, []
+                continue
+            if number == 1 and line.startswith(b"\xef\xbb\xbf>"):  # a byte order mark
+                header, start = _header(line[3:], path, number), number
+                continue
+            text = line.strip()
+            if b"\0" in text:
+                raise UserError(f"{shown(path)}:{number}: a zero byte: this is a binary file, not FASTA")
+            if not text:
+                continue
+            if header is None:
+                what = text[:20].decode("utf-8", errors="replace")
+                raise UserError(f"{shown(path)}:{number}: {what!r} stands before the first header (`>id ...`)")
+            parts.append(b"".join(text.split()) if b" " in text or b"\t" in text else text)
+    if header is not None:
+        yield header, start, b"".join(parts)
+
+
+def _header(line: bytes, path: str, number: int) -> str:
+    try:
+        text = line[1:].decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{shown(path)}:{number}: the header is no UTF-8 text") from error
+    if "\0" in text:
+        raise UserError(f"{shown(path)}:{number}: a zero byte: this is a binary file, not FASTA")
+    return text.replace("\t", " ")
+
+
+def write_fasta(path: Path, records: Iterable[tuple[str, str]]) -> None:
+    """Write `(header, sequence)` pairs, 60 residues a line; the file appears when it is complete."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "w", encoding="utf-8", newline="\n") as out:
+        for header, sequence in records:
+            lines = "\n".join(sequence[i : i + 60] for i in range(0, len(sequence), 60))
+            out.write(f">{header}\n{lines}\n")
+    temporary.replace(path)

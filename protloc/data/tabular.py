@@ -1,0 +1,110 @@
+"""CSV, TSV and Parquet with named columns, read as a stream and checked."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from protloc.data.fasta import open_bytes
+from protloc.data.records import Broken, Protein, check
+from protloc.errors import UserError
+
+ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+LONGEST_FIELD = 2**31 - 1
+"""Python's csv module stops at 131,072 characters a field; proteins must not."""
+
+Row = tuple[Protein | Broken, dict[str, str]]
+
+
+def is_table(path: str) -> bool:
+    """Whether the file's ending names a table."""
+    return path.lower().endswith(ENDINGS)
+
+
+def read_table(path: str, id_column: str, sequence_column: str, others: Sequence[str] = ()) -> Iterator[Row]:
+    """The records of a table in order, with the text of other columns.
+
+    Args:
+        path: `.csv` or `.tsv`, plain or gz, or `.parquet`.
+        id_column: column with the protein's name.
+        sequence_column: column with its residues.
+        others: columns to be given as they are, empty where the cell is.
+
+    Yields:
+        The protein, or why it cannot be used, and `{column: text}` of `others`.
+
+    Raises:
+        UserError: the file cannot be read, lacks a column, or has no rows.
+    """
+    seen: set[int] = set()
+    empty = True
+    cells = _parquet(path) if path.lower().endswith(".parquet") else _delimited(path)
+    for line, row in cells:
+        if line == 0:  # the column names come first
+            _need(path, [id_column, sequence_column, *others], list(row))
+            continue
+        empty = False
+        id = row[id_column].strip()
+        raw = "".join(row[sequence_column].split()).encode("utf-8")
+        record = check(id, raw, "", line)
+        if isinstance(record, Protein):
+            if hash(id) in seen:
+                record = Broken(id, line, "the id has been there before")
+            seen.add(hash(id))
+        yield record, {name: row[name].strip() for name in others}
+    if empty:
+        raise UserError(f"{path}: no rows below the column names")
+
+
+def _need(path: str, wanted: Sequence[str], there: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in there:
+            near = difflib.get_close_matches(name, there, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise UserError(f"{path}: no column {name!r}; {hint}there are: {', '.join(there)}")
+
+
+def _delimited(path: str) -> Iterator[tuple[int, dict[str, str]]]:
+    csv.field_size_limit(LONGEST_FIELD)
+    delimiter = "\t" if ".tsv" in Path(path).name.lower() else ","
+    with open_bytes(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        try:
+            reader = csv.reader(text, delimiter=delimiter, strict=True)
+            names = [name.strip() for name in next(reader, [])]
+            yield 0, dict.fromkeys(names, "")
+            line = reader.line_num + 1
+            for values in reader:
+                if values:
+                    if len(values) != len(names):
+                        raise UserError(f"{path}:{line}: {len(values)} cells, but {len(names)} column names")
+                    yield line, dict(zip(names, values, strict=True))
+                line = reader.line_num + 1
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: no UTF-8 text: is it a binary file?") from error
+        except csv.Error as error:
+            raise UserError(f"{path}: {error}") from error
+        finally:
+            text.detach()
+
+
+def _parquet(path: str) -> Iterator[tuple[int, dict[str, str]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            yield 0, dict.fromkeys(names, "")
+            line = 0
+            for batch in file.iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    line += 1
+                    yield line, {name: "" if row[name] is None else str(row[name]) for name in names}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path}: cannot be read as Parquet: {error}") from error

@@ -1,0 +1,73 @@
+"""`--help`, from the options themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from protloc.config import MISSING, ModelConfig, Recipe, TrainerConfig
+
+USAGE = {
+    "train": """Fine-tune a model that says where in the cell a protein lives.
+
+  python train.py                                          the small default model on the demo data
+  python train.py model=protbert trainer.gpus=1            a protein language model
+  python train.py data=deeploc data.path=FILE              DeepLoc's proteins
+  python train.py data=fasta data.train=A.fa data.test=B.fa  your own FASTA, the location last in each header
+  python train.py data=csv data.train=A.csv                your own table
+  python train.py -m model=tiny,esm2_8m seed=1,2,3         a sweep: one run for each combination
+
+Each run makes one folder, outputs/<date>_<time>/ (hydra.run.dir=FOLDER names it), with the model, its figures and plots.""",
+    "predict": """Predict where in the cell proteins live.
+
+  python predict.py model_dir=outputs/RUN/model input=proteome.fasta
+  python predict.py model_dir=RUN/model input=proteins.csv output=locations.parquet
+  zcat proteome.fa.gz | python predict.py model_dir=RUN/model input=- output=-
+
+One row a protein, in the order of the input: id, location, probability, the probability of each class, length,
+residues read, warnings.""",
+}
+FOOT = """See every option with its value: --cfg job    every option explained: docs/configuration.md
+Completion: eval "$(python {name}.py -sc install=bash)\""""
+
+
+def help_text(name: str, root: type, conf: Path) -> str:
+    """The page for one script: usages, the choices of each group, the options."""
+    parts = [USAGE[name]]
+    if name == "train":
+        parts.append("Choices (group=name):\n" + "\n".join(_groups(conf)))
+        sections = {"": root, "trainer.": TrainerConfig, "model.": ModelConfig}
+        parts += [_section(prefix, schema) for prefix, schema in sections.items()]
+    else:
+        parts.append(_section("", root))
+    return "\n\n".join([*parts, FOOT.format(name=name)])
+
+
+def _groups(conf: Path) -> list[str]:
+    groups = ((group.name, sorted(file.stem for file in group.glob("*.yaml"))) for group in sorted(conf.iterdir()) if group.is_dir())
+    return [f"  {name:12}{', '.join(choices)}" for name, choices in groups]
+
+
+def _section(prefix: str, schema: Any) -> str:
+    recipe = {f.name for f in dataclasses.fields(Recipe)}
+    lines = [f"Options {prefix}*:" if prefix else "Options:"]
+    for f in dataclasses.fields(schema):
+        text = f.metadata.get("help")
+        if not text:
+            continue
+        default = "" if f.default in (MISSING, dataclasses.MISSING) else f" [{_shown(f.default)}]"
+        if prefix == "trainer." and f.name in recipe:
+            default = " [the model's recipe]"
+        lines.append(f"  {prefix + f.name:26}{text}{_choices(f)}{default}")
+    return "\n".join(lines)
+
+
+def _choices(f: Any) -> str:
+    return f": {'|'.join(f.metadata['choices'])}" if f.metadata.get("choices") else ""
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value) or "''"

@@ -1,0 +1,89 @@
+"""Hydra's and OmegaConf's exceptions as one line that says what to do."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from typing import Any, NoReturn
+
+from protloc.errors import UserError
+
+
+def check_flags(arguments: list[str]) -> None:
+    """Refuse unknown flags before Hydra prints its usage over several lines.
+
+    Raises:
+        UserError: for the first that Hydra does not know.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message}; options are given as name=value, see --help", exit_code=2)
+
+    parser: argparse.ArgumentParser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    parser.parse_args(arguments)
+
+
+def mistake(error: BaseException) -> str | None:
+    """One line for a mistake in the configuration; None where the exception is no such mistake.
+
+    Args:
+        error: what composing or converting the configuration raised.
+    """
+    from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, MissingConfigException):
+        return _no_config(error)
+    if isinstance(error, OverrideParseException):
+        return f"cannot read {error.override!r}: give name=value, and quote special characters: 'name=\"a, b\"'"
+    if isinstance(error, ConfigCompositionException) and isinstance(error.__cause__, OmegaConfBaseException):
+        error = error.__cause__
+    if isinstance(error, OmegaConfBaseException):
+        return _no_value(error)
+    if isinstance(error, HydraException) or type(error).__module__.startswith("yaml"):
+        return " ".join(str(error).split())
+    return None
+
+
+def no_option(name: str, there: list[str]) -> str:
+    """`no option 'trainer.gpu'; did you mean trainer.gpus?`, from the full name and the names beside it."""
+    parent, _, key = name.rpartition(".")
+    prefix = f"{parent}." if parent else ""
+    near = difflib.get_close_matches(key, there, 1)
+    return f"no option {name!r}; " + (f"did you mean {prefix}{near[0]}?" if near else f"there are: {', '.join(there)}")
+
+
+def _no_config(error: Any) -> str:
+    wanted = error.missing_cfg_file or ""
+    options = [option for option in error.options or [] if not option.endswith("schema")]
+    group, _, name = str(wanted).rpartition("/")
+    near = difflib.get_close_matches(name, options, 1)
+    if near:
+        return f"no config {wanted!r}; did you mean {near[0]!r}?"
+    return f"no config {wanted!r}" + (f"; there are: {', '.join(options)}" if options else "")
+
+
+def _no_value(error: Any) -> str:
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, MissingMandatoryValue
+
+    name = error.full_key or ""
+    if isinstance(error, InterpolationKeyError):
+        return f"{name}: {str(error).splitlines()[0]}"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{name} is missing: give {name}=..." + _help(error)
+    if isinstance(error, ConfigAttributeError | ConfigKeyError):
+        return no_option(name, [str(key) for key in error.parent_node or []])
+    text = str(error).splitlines()[0]
+    return f"{name}: {text[0].lower()}{text[1:]}" if name else text
+
+
+def _help(error: Any) -> str:
+    """The meaning of the option that is missing, in brackets."""
+    fields = getattr(error.object_type, "__dataclass_fields__", {})
+    frozen = getattr(error.object_type, "frozen", None)
+    if frozen is not None:
+        fields = frozen.__dataclass_fields__
+    text = fields[error.key].metadata.get("help", "") if error.key in fields else ""
+    return f" ({text})" if text else ""

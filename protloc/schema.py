@@ -1,0 +1,95 @@
+"""The option dataclasses as Hydra's schemas, and back.
+
+Inside the package options are frozen. Hydra must fill them from files and overrides first, and makes a frozen schema
+read-only. So Hydra gets twins of the dataclasses that are not frozen, and its result is turned back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from functools import cache
+from typing import Any
+
+from protloc.config import (
+    CsvData,
+    DeepLocData,
+    DemoData,
+    FastaData,
+    LoggerConfig,
+    ModelConfig,
+    PredictConfig,
+    TrainConfig,
+    TrainerConfig,
+    WandbLogger,
+)
+from protloc.errors import UserError
+from protloc.mistakes import no_option
+
+SCHEMAS: dict[tuple[str | None, str], type] = {
+    (None, "train_schema"): TrainConfig,
+    (None, "predict_schema"): PredictConfig,
+    ("data", "demo_schema"): DemoData,
+    ("data", "deeploc_schema"): DeepLocData,
+    ("data", "fasta_schema"): FastaData,
+    ("data", "csv_schema"): CsvData,
+    ("model", "schema"): ModelConfig,
+    ("trainer", "schema"): TrainerConfig,
+    ("logger", "schema"): LoggerConfig,
+    ("logger", "wandb_schema"): WandbLogger,
+}
+"""Group and name under which the files in conf/ build on each dataclass."""
+
+OPEN = ("args", "from_scratch")
+"""Dictionaries that take any key: their names belong to transformers, and are checked where transformers is loaded."""
+
+
+def register_schemas() -> None:
+    """Make the schemas known to Hydra."""
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    for (group, name), schema in SCHEMAS.items():
+        node = OmegaConf.structured(twin(schema))
+        for key in OPEN:
+            if key in node:
+                node._get_node(key)._set_flag("struct", False)
+        ConfigStore.instance().store(group=group, name=name, node=node, provider="protloc")
+
+
+@cache
+def twin(frozen: type) -> type:
+    """The same dataclass, its bases and its nested ones included, not frozen."""
+    hints = typing.get_type_hints(frozen)
+    own = [
+        (f.name, twin(hint), dataclasses.field(default_factory=twin(hint)))
+        if dataclasses.is_dataclass(hint := hints[f.name])
+        else (f.name, hint, _copied(f))
+        for f in dataclasses.fields(frozen)
+        if f.name in frozen.__annotations__
+    ]
+    bases = tuple(twin(base) for base in frozen.__bases__ if dataclasses.is_dataclass(base))
+    made = dataclasses.make_dataclass(frozen.__name__, own, bases=bases)
+    made.frozen = frozen
+    return made
+
+
+def refrozen(value: Any, prefix: str = "") -> Any:
+    """An instance of a twin as an instance of its frozen dataclass.
+
+    Raises:
+        UserError: it has a key that is no option, as `+name=` can add it.
+    """
+    if not dataclasses.is_dataclass(value):
+        return value
+    names = [f.name for f in dataclasses.fields(value)]
+    for extra in vars(value).keys() - set(names):
+        raise UserError(no_option(f"{prefix}{extra}", names), exit_code=2)
+    fields = {name: refrozen(getattr(value, name), f"{prefix}{name}.") for name in names}
+    return type(value).frozen(**fields)  # type: ignore[attr-defined]
+
+
+def _copied(f: dataclasses.Field[Any]) -> Any:
+    if f.default_factory is not dataclasses.MISSING:
+        return dataclasses.field(default_factory=f.default_factory)
+    return dataclasses.field(default=f.default)

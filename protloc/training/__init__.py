@@ -1,0 +1,1 @@
+"""Training with Hugging Face's Trainer, and the report of a run."""

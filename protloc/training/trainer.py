@@ -1,0 +1,87 @@
+"""Hugging Face's Trainer, set up for proteins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+from torch.utils.data import Sampler, SequentialSampler
+from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedTokenizerBase, PrinterCallback, Trainer
+
+from protloc.config import TrainConfig
+from protloc.data.batching import Collator
+from protloc.data.corpus import Corpus
+from protloc.model.classifier import ProteinClassifier
+from protloc.model.folder import encoder_of
+from protloc.training.arguments import training_arguments
+from protloc.training.loss import ClassificationLoss, balanced_weights
+from protloc.training.metrics import LocalizationMetrics
+from protloc.training.progress import TrainingProgress
+
+
+class ProteinTrainer(Trainer):
+    """Trainer that evaluates in the order of the data; the corpus hands it over sorted by length."""
+
+    progress: TrainingProgress
+
+    def _get_eval_sampler(self, eval_dataset: datasets.Dataset) -> Sampler | None:
+        # Trainer would shuffle it by length groups, and the predictions would no longer stand beside their proteins.
+        return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
+
+
+def build_trainer(
+    config: TrainConfig, corpus: Corpus, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase, run_dir: Path
+) -> ProteinTrainer:
+    """The trainer for one run, ready for `.train()`.
+
+    Raises:
+        UserError: the options do not fit each other or the machine.
+    """
+    encoder = encoder_of(model, tokenizer)
+    options = config.trainer
+    steps_per_epoch = -(-len(corpus.train) // options.batch_size)
+    weights = None
+    if options.class_weights == "balanced":
+        weights = balanced_weights(np.asarray(corpus.train["label"]), len(corpus.labels.names))
+    lengths = np.asarray(corpus.train["length"])
+    progress = TrainingProgress(int(lengths.clip(max=encoder.max_residues or lengths.max()).sum()))
+    metrics = LocalizationMetrics(len(corpus.labels.names))
+    trainer = ProteinTrainer(
+        model=model,
+        args=training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch),
+        train_dataset=corpus.train,
+        eval_dataset=corpus.validation.select(longest_first(corpus.validation)),
+        data_collator=Collator(encoder, tokenizer.pad_token_id),
+        processing_class=tokenizer,
+        compute_loss_func=ClassificationLoss(options.label_smoothing, weights),
+        compute_metrics=lambda prediction: summary(metrics, prediction),
+        callbacks=[progress],
+    )
+    trainer.remove_callback(PrinterCallback)
+    if options.patience:
+        trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=options.patience))
+    trainer.progress = progress
+    return trainer
+
+
+def longest_first(proteins: datasets.Dataset) -> np.ndarray:
+    """Indices `(N,)`, int64: like lengths share a batch, and what does not fit the memory fails at once."""
+    return np.argsort(-np.asarray(proteins["length"]), kind="stable")
+
+
+def predict_logits(trainer: Trainer, proteins: datasets.Dataset) -> tuple[np.ndarray, float]:
+    """Logits `(N, C)`, float32, in the order of `proteins`, and the mean loss over them."""
+    order = longest_first(proteins)
+    output = trainer.predict(proteins.select(order))
+    logits = np.empty_like(output.predictions)
+    logits[order] = output.predictions
+    return logits, float(output.metrics["test_loss"])
+
+
+def summary(metrics: LocalizationMetrics, prediction: EvalPrediction) -> dict[str, Any]:
+    """The figures that are one number, for Trainer's log and its choice of the best epoch."""
+    classes = np.asarray(prediction.predictions).argmax(axis=1)
+    figures = metrics.compute(predictions=classes, references=np.asarray(prediction.label_ids))
+    return {name: value for name, value in figures.items() if isinstance(value, float)}

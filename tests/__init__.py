@@ -1,0 +1,1 @@
+"""Tests: exact behaviour on tiny real objects, offline."""

@@ -1,0 +1,39 @@
+"""Small models and options for the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase, set_seed
+
+from protloc.config import ModelConfig, Recipe
+from protloc.model.build import build_model
+from protloc.model.classifier import ProteinClassifier
+from tests.backbones import write_esm2, write_protbert
+
+NAMES = ("Cytoplasm", "Nucleus", "Plastid")
+TINY = {"model_type": "protloc_conv", "hidden_size": 16, "embedding_size": 8, "filters": 4, "widths": [1, 3, 5]}
+RECIPE = Recipe(epochs=1, batch_size=4, learning_rate=1e-3, weight_decay=0.0)
+
+
+def model_options(kind: str, folder: Path, **changes: Any) -> ModelConfig:
+    """Options for a small `tiny`, ProtBert or ESM-2; the last two are written to `folder` with random weights."""
+    values: dict[str, Any] = {"name": kind, "max_residues": 40, "recipe": RECIPE}
+    if kind == "tiny":
+        values["from_scratch"] = TINY
+    elif kind == "protbert":
+        values |= {"name_or_path": str(write_protbert(folder)), "spaces": True, "unknown": "UZOB"}
+    else:
+        values |= {"name_or_path": str(write_esm2(folder))}
+    return ModelConfig(**{**values, **changes})
+
+
+def build(
+    kind: str, folder: Path, *, seed: int = 0, **changes: Any
+) -> tuple[ProteinClassifier, PreTrainedTokenizerBase]:
+    """A model in evaluation mode, its weights drawn with `seed`."""
+    options = model_options(kind, folder, **changes)
+    set_seed(seed)
+    model, tokenizer = build_model(options, NAMES)
+    return model.eval(), tokenizer

@@ -1,0 +1,140 @@
+"""Training on real Trainer: the loss does not depend on the split, the best epoch is kept, a lost loss stops."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+import torch
+
+from protloc.config import DataConfig, LoggerConfig, TrainConfig, TrainerConfig
+from protloc.data.corpus import Corpus
+from protloc.data.labels import LabelSpace
+from protloc.errors import UserError
+from protloc.training.loss import ClassificationLoss, balanced_weights
+from protloc.training.trainer import ProteinTrainer, build_trainer, longest_first, predict_logits
+from tests.models import NAMES, build, model_options
+
+TRAINER = TrainerConfig(
+    epochs=1, batch_size=8, learning_rate=1e-2, weight_decay=0.0, warmup=0.0, schedule="constant",
+    label_smoothing=0.1, precision="fp32", gpus=0,
+)  # fmt: skip
+
+
+def proteins(count: int, seed: int = 0) -> datasets.Dataset:
+    """Proteins that a model can learn: each class has a favourite residue."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(count):
+        label = i % 3
+        letters = rng.choice(list("ACDEFGHIKLMNPQRSTVWY" + "LKS"[label] * 15), size=int(rng.integers(5, 60)))
+        rows.append({"id": f"p{i}", "sequence": "".join(letters), "label": label, "location": NAMES[label]})
+    return datasets.Dataset.from_list([{**row, "length": len(row["sequence"])} for row in rows])
+
+
+def corpus(count: int = 24) -> Corpus:
+    """A corpus in memory."""
+    labels = LabelSpace(NAMES)
+    return Corpus(proteins(count), proteins(12, seed=1), None, labels, {"train": count}, [], "0" * 64, "made up")
+
+
+def trainer_for(run_dir: Path, kind: str = "tiny", *, data: Corpus | None = None, **changes: object) -> ProteinTrainer:
+    """A trainer on a small model, its dropout off."""
+    model, tokenizer = build(kind, run_dir / "backbone", dropout=0.0)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout | torch.nn.Dropout1d):
+            module.p = 0.0
+    options = replace(TRAINER, **changes)  # type: ignore[arg-type]
+    config = TrainConfig(DataConfig(), model_options("tiny", run_dir), options, LoggerConfig(), seed=3)
+    return build_trainer(config, data or corpus(), model.train(), tokenizer, run_dir)
+
+
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+def test_loss_and_gradient_do_not_depend_on_accumulation(class_weights: str, tmp_path: Path) -> None:
+    seen = []
+    for micro in (8, 4, 2):
+        trainer = trainer_for(tmp_path / str(micro), micro_batch_size=micro, class_weights=class_weights)
+        trainer.args.logging_steps = 1
+        trainer.args.train_sampling_strategy = "sequential"
+        trainer.train()
+        history = [entry for entry in trainer.state.log_history if "loss" in entry]
+        seen.append([(entry["loss"], entry["grad_norm"]) for entry in history])
+        weights = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
+        seen[-1].append((weights.sum().item(), weights.norm().item()))
+    assert len(seen[0]) == 4  # three steps, and the weights they end with
+    np.testing.assert_allclose(seen[1], seen[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(seen[2], seen[0], rtol=1e-4, atol=1e-5)
+
+
+def test_first_loss_is_that_of_the_formula(tmp_path: Path) -> None:
+    """A model that knows nothing has the entropy of a uniform guess; any scaling by world size or steps would show."""
+    trainer = trainer_for(tmp_path, micro_batch_size=2, learning_rate=0.0)
+    with torch.no_grad():
+        trainer.model.classifier.weight.zero_()
+        trainer.model.classifier.bias.zero_()
+    trainer.args.logging_steps = 1
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(math.log(3), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["tiny", "protbert", "esm2"])
+def test_every_parameter_moves_and_the_classes_are_learnt(kind: str, tmp_path: Path) -> None:
+    data = corpus(120)
+    trainer = trainer_for(tmp_path, kind, data=data, epochs=6, learning_rate=5e-3)
+    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    trainer.train()
+    still = [name for name, p in trainer.model.named_parameters() if torch.equal(p, before[name])]
+    assert [name for name in still if not name.endswith("key.bias")] == []
+    logits, _ = predict_logits(trainer, data.validation)
+    assert (logits.argmax(1) == np.asarray(data.validation["label"])).mean() > 0.8
+
+
+def test_best_epoch_is_kept_and_patience_stops(tmp_path: Path) -> None:
+    trainer = trainer_for(tmp_path, epochs=8, learning_rate=5e-2, patience=2, monitor="loss")
+    trainer.train()
+    losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
+    best = int(np.argmin(losses))
+    assert len(losses) == min(8, best + 3)
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(losses[best], rel=1e-5)
+    assert len(list((tmp_path / "checkpoints").iterdir())) <= TRAINER.keep_checkpoints
+
+
+def test_logits_come_back_in_the_order_of_the_data(tmp_path: Path) -> None:
+    trainer = trainer_for(tmp_path)
+    data = proteins(11, seed=5)
+    assert sorted(longest_first(data)) == list(range(11))
+    logits, loss = predict_logits(trainer, data)
+    one_by_one = np.concatenate([predict_logits(trainer, data.select([i]))[0] for i in range(11)])
+    np.testing.assert_allclose(logits, one_by_one, atol=1e-5)
+    smoothed = ClassificationLoss(0.1)(type("O", (), {"logits": torch.tensor(logits)})(), torch.tensor(data["label"]))
+    assert loss == pytest.approx(smoothed.item(), rel=1e-5)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    trainer = trainer_for(tmp_path)
+    with torch.no_grad():
+        trainer.model.classifier.bias.fill_(math.nan)
+    with pytest.raises(UserError, match=r"the training loss became nan at step \d: give a lower trainer.learning_rate="):
+        trainer.train()
+
+
+def test_a_batch_that_cannot_be_split(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"trainer.batch_size=8 is no multiple of trainer.micro_batch_size=3"):
+        trainer_for(tmp_path, micro_batch_size=3)
+
+
+def test_more_gpus_than_there_are(tmp_path: Path) -> None:
+    have = torch.cuda.device_count()
+    with pytest.raises(UserError, match=rf"trainer.gpus={have + 8}, but this machine has"):
+        trainer_for(tmp_path, gpus=have + 8)
+
+
+def test_balanced_weights_have_mean_one_over_the_proteins() -> None:
+    labels = np.array([0, 0, 0, 0, 0, 0, 2, 2])
+    weights = balanced_weights(labels, 3)
+    assert weights.tolist() == pytest.approx([8 / 12, 0.0, 2.0])
+    assert weights.numpy()[labels].mean() == pytest.approx(1.0)

@@ -1,0 +1,14 @@
+"""Fine-tune a model that says where in the cell a protein lives.
+
+    python train.py                                     the small default model on the demo data
+    python train.py model=protbert trainer.gpus=1       a protein language model
+    python train.py -m model=tiny,esm2_8m seed=1,2,3    a sweep
+    python train.py --help                              everything else
+
+The steps are in protloc/commands/train.py.
+"""
+
+from protloc.cli import train
+
+if __name__ == "__main__":
+    train()
