@@ -51,6 +51,7 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
 
         print(help_text(name, root, conf_dir()))
         return 0
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch on Linux: huge pages, a fifth faster on a CPU
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing a page
     try:
         _hydra(name, root, function)

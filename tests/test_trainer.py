@@ -15,6 +15,7 @@ from protloc.config import DataConfig, LoggerConfig, TrainConfig, TrainerConfig
 from protloc.data.corpus import Corpus
 from protloc.data.labels import LabelSpace
 from protloc.errors import UserError
+from protloc.model.tiny import ChannelDropout
 from protloc.training.loss import ClassificationLoss, balanced_weights
 from protloc.training.trainer import ProteinTrainer, build_trainer, longest_first, predict_logits
 from tests.models import NAMES, build, model_options
@@ -46,7 +47,7 @@ def trainer_for(run_dir: Path, kind: str = "tiny", *, data: Corpus | None = None
     """A trainer on a small model, its dropout off."""
     model, tokenizer = build(kind, run_dir / "backbone", dropout=0.0)
     for module in model.modules():
-        if isinstance(module, torch.nn.Dropout | torch.nn.Dropout1d):
+        if isinstance(module, torch.nn.Dropout | ChannelDropout):
             module.p = 0.0
     options = replace(TRAINER, **changes)  # type: ignore[arg-type]
     config = TrainConfig(DataConfig(), model_options("tiny", run_dir), options, LoggerConfig(), seed=3)

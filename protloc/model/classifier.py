@@ -54,10 +54,13 @@ class ProteinClassifier(PreTrainedModel):
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
         input_ids, attention_mask = self._crop(input_ids, attention_mask)
-        hidden_BTD = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        residues_BT = attention_mask.bool()
-        for special in self.config.special_token_ids:
-            residues_BT = residues_BT & (input_ids != special)
+        output = self.backbone(input_ids=input_ids, attention_mask=attention_mask)
+        hidden_BTD = output.last_hidden_state
+        residues_BT = output.get("position_mask")  # a backbone that merges residues says what is left
+        if residues_BT is None:
+            residues_BT = attention_mask.bool()
+            for special in self.config.special_token_ids:
+                residues_BT = residues_BT & (input_ids != special)
         # The head is small and decides: it computes in the weights' precision also under autocast.
         with torch.autocast(hidden_BTD.device.type, enabled=False):
             pooled_BP = self.pooling(hidden_BTD.to(self.classifier.weight.dtype), residues_BT)

@@ -12,18 +12,20 @@ TOKENS = ["<pad>", "<unk>", *"ACDEFGHIKLMNPQRSTVWY", "X"]
 
 
 class TinyConfig(PreTrainedConfig):
-    """The shape of the encoder.
+    """The shape of `tiny`'s encoder.
 
     Args:
         hidden_size: channels D of the output.
         num_hidden_layers: residual blocks.
-        embedding_size: channels of a residue.
-        widths: widths of the parallel convolutions, in residues.
+        embedding_size: channels of a residue, 20 or more: they start from BLOSUM62.
+        widths: widths of the parallel convolutions that read motifs, in residues.
         filters: channels of each of them.
-        kernel_size: width of the blocks' convolution, in residues.
-        groups: groups of the blocks' convolution.
+        stride: residues that are merged into one position behind the motifs.
+        kernel_size: width of the blocks' convolution, in positions.
+        expansion: the blocks' inner channels are this many times D.
         distance_buckets: resolution of the distance to an end, which is read on a log scale up to 1,024 residues.
         dropout: share of channels dropped, for a whole protein at once.
+        substitution: share of residues replaced while training, by what evolution would put there.
     """
 
     model_type = "protloc_conv"
@@ -31,22 +33,25 @@ class TinyConfig(PreTrainedConfig):
     def __init__(
         self,
         hidden_size: int = 128,
-        num_hidden_layers: int = 1,
+        num_hidden_layers: int = 4,
         embedding_size: int = 32,
         widths: list[int] | None = None,
         filters: int = 32,
-        kernel_size: int = 9,
-        groups: int = 4,
+        stride: int = 4,
+        kernel_size: int = 11,
+        expansion: int = 2,
         distance_buckets: int = 40,
         dropout: float = 0.1,
+        substitution: float = 0.15,
         vocab_size: int = len(TOKENS),
         **kwargs: Any,
     ) -> None:
         self.hidden_size, self.num_hidden_layers = hidden_size, num_hidden_layers
-        self.embedding_size, self.filters = embedding_size, filters
+        self.embedding_size, self.filters, self.stride = embedding_size, filters, stride
         self.widths = widths or [1, 3, 5, 9, 15, 21]
-        self.kernel_size, self.groups = kernel_size, groups
-        self.distance_buckets, self.dropout, self.vocab_size = distance_buckets, dropout, vocab_size
+        self.kernel_size, self.expansion = kernel_size, expansion
+        self.distance_buckets, self.dropout, self.substitution = distance_buckets, dropout, substitution
+        self.vocab_size = vocab_size
         kwargs.setdefault("pad_token_id", 0)
         super().__init__(**kwargs)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+from torch import nn
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedTokenizerBase, PrinterCallback, Trainer
 
@@ -29,6 +30,12 @@ class ProteinTrainer(Trainer):
     def _get_eval_sampler(self, eval_dataset: datasets.Dataset) -> Sampler | None:
         # Trainer would shuffle it by length groups, and the predictions would no longer stand beside their proteins.
         return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
+
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """Weight decay for matrices only: not for biases and norms, nor for tables of embeddings."""
+        tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+        return [name for name, p in model.named_parameters() if p.ndim > 1 and id(p) not in tables]
 
 
 def build_trainer(
