@@ -74,7 +74,13 @@ def default_model(path: str, run: Path | None) -> dict[str, Any]:
     """The default model's figures from its `metrics.json`."""
     if run is None:
         run = ROOT / "outputs" / "benchmark_accuracy"
-        command = [sys.executable, "train.py", "data=deeploc", f"data.path={Path(path).resolve()}", f"hydra.run.dir={run}"]
+        command = [
+            sys.executable,
+            "train.py",
+            "data=deeploc",
+            f"data.path={Path(path).resolve()}",
+            f"hydra.run.dir={run}",
+        ]
         subprocess.run(command, cwd=ROOT, check=True)
     metrics = json.loads((run / "metrics.json").read_text())
     test = metrics["test"]

@@ -16,6 +16,7 @@ from protloc.config import PredictConfig, TrainConfig, problems
 from protloc.errors import UserError
 from protloc.files import write_text
 
+
 def train() -> None:
     """The command `protloc-train`, and train.py."""
     sys.exit(_run("train", TrainConfig, _train))

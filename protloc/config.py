@@ -42,7 +42,9 @@ class DataConfig:
         0.1, "share of the training proteins held out, stratified, where the data has no validation split",
         least=0.01, most=0.5,
     )  # fmt: skip
-    split_seed: int = option(0, "seed of that split; apart from `seed`, so that seeds are compared on the same proteins")
+    split_seed: int = option(
+        0, "seed of that split; apart from `seed`, so that seeds are compared on the same proteins"
+    )
     cache_dir: str | None = option(None, "where parsed and downloaded data are kept; null: ~/.cache/protloc")
 
 
@@ -118,7 +120,9 @@ class ModelConfig:
     name: str = option(MISSING, "the entry's name, for tables and the model card")
     name_or_path: str | None = option(None, "Hugging Face name or local folder of the backbone; null: from scratch")
     revision: str | None = option(None, "branch, tag or commit on the Hugging Face hub")
-    from_scratch: dict[str, Any] = option({}, "the backbone's configuration where nothing is loaded; `model_type` first")
+    from_scratch: dict[str, Any] = option(
+        {}, "the backbone's configuration where nothing is loaded; `model_type` first"
+    )
     spaces: bool = option(False, "the backbone's tokenizer wants a space between residues")
     unknown: str = option("", "residues that the backbone reads as X")
     prefix: str = option("", "a token that the backbone wants before the protein")

@@ -45,7 +45,11 @@ def help_text(name: str, root: type, conf: Path) -> str:
 
 
 def _groups(conf: Path) -> list[str]:
-    groups = ((group.name, sorted(file.stem for file in group.glob("*.yaml"))) for group in sorted(conf.iterdir()) if group.is_dir())
+    groups = (
+        (group.name, sorted(file.stem for file in group.glob("*.yaml")))
+        for group in sorted(conf.iterdir())
+        if group.is_dir()
+    )
     return [f"  {name:12}{', '.join(choices)}" for name, choices in groups]
 
 

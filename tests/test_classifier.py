@@ -60,7 +60,9 @@ def test_loss_is_the_mean_cross_entropy_of_raw_logits(tmp_path: Path) -> None:
         model.classifier.bias.copy_(torch.tensor([0.0, 5.0, -5.0]))
     output = model(**tokenizer(["MKV"], return_tensors="pt"), labels=torch.tensor([1]))
     assert output.logits.tolist() == [[0.0, 5.0, -5.0]]  # not squashed
-    assert output.loss.item() == pytest.approx(torch.logsumexp(torch.tensor([0.0, 5.0, -5.0]), 0).item() - 5.0, abs=1e-6)
+    assert output.loss.item() == pytest.approx(
+        torch.logsumexp(torch.tensor([0.0, 5.0, -5.0]), 0).item() - 5.0, abs=1e-6
+    )
 
 
 def test_config_survives_saving(tmp_path: Path) -> None:

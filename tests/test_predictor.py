@@ -29,7 +29,9 @@ def proteins(count: int) -> list[Protein]:
     """Proteins of 1 to 90 residues, shorter and longer than the crop."""
     rng = np.random.default_rng(1)
     sizes = rng.integers(1, 90, size=count)
-    return [Protein(f"p{i}", "".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWYX"), size=n)), "", i) for i, n in enumerate(sizes)]
+    return [
+        Protein(f"p{i}", "".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWYX"), size=n)), "", i) for i, n in enumerate(sizes)
+    ]
 
 
 def rows(predictor: Predictor, given: list[Protein]) -> list[dict[str, object]]:
@@ -42,7 +44,9 @@ def test_answers_do_not_depend_on_batch_or_window(folder: Path) -> None:
     alone = rows(Predictor(saved, device="cpu", precision="fp32", batch_tokens=1, window=1), given)
     assert [row["id"] for row in alone] == [p.id for p in given]
     for batch_tokens, window in ((100, 7), (4096, 1000)):
-        together = rows(Predictor(saved, device="cpu", precision="fp32", batch_tokens=batch_tokens, window=window), given)
+        together = rows(
+            Predictor(saved, device="cpu", precision="fp32", batch_tokens=batch_tokens, window=window), given
+        )
         assert [row["id"] for row in together] == [p.id for p in given]
         for name in NAMES:
             np.testing.assert_allclose([r[name] for r in together], [r[name] for r in alone], atol=1e-5)

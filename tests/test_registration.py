@@ -36,4 +36,7 @@ def test_auto_classes_read_a_model_folder(imports: str, tmp_path: Path) -> None:
     )
     names, label = run(code).splitlines()
     assert names == "ProteinClassifierConfig ProteinClassifier"
-    assert label == model.config.id2label[int(model(**tokenizer(["MKVLAAAGIVW" * 9], return_tensors="pt")).logits.argmax())]
+    assert (
+        label
+        == model.config.id2label[int(model(**tokenizer(["MKVLAAAGIVW" * 9], return_tensors="pt")).logits.argmax())]
+    )

@@ -119,7 +119,9 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     trainer = trainer_for(tmp_path)
     with torch.no_grad():
         trainer.model.classifier.bias.fill_(math.nan)
-    with pytest.raises(UserError, match=r"the training loss became nan at step \d: give a lower trainer.learning_rate="):
+    with pytest.raises(
+        UserError, match=r"the training loss became nan at step \d: give a lower trainer.learning_rate="
+    ):
         trainer.train()
 
 

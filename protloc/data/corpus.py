@@ -148,7 +148,9 @@ def _count_shared(splits: Splits, counts: Counter[str], notes: list[str]) -> Non
             shared = sum(hash(sequence) in train for sequence in splits[split]["sequence"])
             if shared:
                 counts[f"sequences_of_{split}_in_train"] = shared
-                notes.append(f"{shared} {split} proteins have a sequence that is also in training: figures will flatter")
+                notes.append(
+                    f"{shared} {split} proteins have a sequence that is also in training: figures will flatter"
+                )
 
 
 def _labelled(rows: datasets.Dataset, labels: LabelSpace) -> datasets.Dataset:

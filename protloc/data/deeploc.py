@@ -101,7 +101,11 @@ def _without_dual_labels(
         )
     firsts = [location.split("-")[0] for location in locations]
     relabelled = rows.remove_columns("location").add_column("location", firsts)
-    return relabelled, {"dual_label_read_as_first": count}, [f"{count} proteins with two locations given the first ({kinds})"]
+    return (
+        relabelled,
+        {"dual_label_read_as_first": count},
+        [f"{count} proteins with two locations given the first ({kinds})"],
+    )
 
 
 def _downloaded(options: DeepLocData) -> Path:

@@ -33,12 +33,13 @@ def read_fasta_files(options: FastaData) -> Source:
     except re.error as error:
         raise UserError(f"data.label_pattern={options.label_pattern}: no regular expression: {error}") from error
     if "label" not in groups:
-        raise UserError(f"data.label_pattern={options.label_pattern}: needs a group named label, as in (?P<label>\\S+)$")
+        raise UserError(
+            f"data.label_pattern={options.label_pattern}: needs a group named label, as in (?P<label>\\S+)$"
+        )
     files = _files(options)
     reader = partial(_labelled_fasta, pattern=options.label_pattern)
     splits = {
-        split: parse(path, reader, f"fasta {options.label_pattern}", options.cache_dir)
-        for split, path in files.items()
+        split: parse(path, reader, f"fasta {options.label_pattern}", options.cache_dir) for split, path in files.items()
     }
     _refuse_shared_ids(splits, files)
     return Source(Path(options.train).name, splits, files)
@@ -101,7 +102,9 @@ def _labelled_table(path: str, columns: tuple[str, str, str, str]) -> Iterator[L
             yield Broken(record.id, record.line, f"no location in column {label_column!r}")
         elif split is None:
             said = cells[split_column]
-            yield Broken(record.id, record.line, f"{said!r} in column {split_column!r} is not train, validation or test")
+            yield Broken(
+                record.id, record.line, f"{said!r} in column {split_column!r} is not train, validation or test"
+            )
         else:
             yield Labelled(record, cells[label_column], split=split)
 

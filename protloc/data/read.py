@@ -9,9 +9,7 @@ from protloc.data.records import Broken, Protein
 from protloc.data.tabular import is_table, read_table
 
 
-def read_proteins(
-    path: str, *, id_column: str = "id", sequence_column: str = "sequence"
-) -> Iterator[Protein | Broken]:
+def read_proteins(path: str, *, id_column: str = "id", sequence_column: str = "sequence") -> Iterator[Protein | Broken]:
     """The records of `path` in order, as a stream: a table by its ending, else FASTA.
 
     Args:

@@ -130,5 +130,3 @@ def check_output(path: str | Path, *, overwrite: bool) -> None:
 
 def _plain(value: Any) -> Any:
     return float(f"{value:.7g}") if isinstance(value, float) else value
-
-

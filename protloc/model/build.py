@@ -157,7 +157,12 @@ def _check_fit(options: ModelConfig, config: PreTrainedConfig, encoder: ResidueE
     kind = getattr(config, "position_embedding_type", "absolute")
     if positions is None or kind == "rotary":
         return
-    longest = positions - len(encoder.start) - len(encoder.end) - (1 + config.pad_token_id if config.model_type == "esm" else 0)
+    longest = (
+        positions
+        - len(encoder.start)
+        - len(encoder.end)
+        - (1 + config.pad_token_id if config.model_type == "esm" else 0)
+    )
     if options.max_residues is None or options.max_residues > longest:
         raise UserError(
             f"model.max_residues={options.max_residues}, but this backbone has positions for {longest} residues"

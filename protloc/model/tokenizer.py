@@ -104,13 +104,13 @@ def _raw(
     )  # fmt: skip
 
 
-def _check(
-    source: PreTrainedTokenizerBase, raw: PreTrainedTokenizerFast, as_x: str, spaces: bool, prefix: str
-) -> None:
+def _check(source: PreTrainedTokenizerBase, raw: PreTrainedTokenizerFast, as_x: str, spaces: bool, prefix: str) -> None:
     """Both tokenizers must agree on a protein with every letter of the alphabet."""
     residues = string.ascii_uppercase
     seen_by_source = "".join("X" if letter in as_x else letter for letter in residues)
     ours, theirs = list(raw(residues)["input_ids"]), _ids(source, seen_by_source, spaces, prefix)
     if ours != theirs:
         hint = "" if spaces else "; try model.spaces=true"
-        raise UserError(f"the backbone's tokenizer does not give one token a residue: {residues} becomes {theirs}{hint}")
+        raise UserError(
+            f"the backbone's tokenizer does not give one token a residue: {residues} becomes {theirs}{hint}"
+        )

@@ -54,7 +54,11 @@ def model_card(config: ProteinClassifierConfig, metrics: dict[str, Any]) -> str:
 
 
 def _summary(metrics: dict[str, Any]) -> list[str]:
-    lines = ["", "| split | proteins | accuracy (95 % interval) | MCC (95 % interval) | macro F1 |", "|---|---|---|---|---|"]
+    lines = [
+        "",
+        "| split | proteins | accuracy (95 % interval) | MCC (95 % interval) | macro F1 |",
+        "|---|---|---|---|---|",
+    ]
     for split in ("validation", "test"):
         if split in metrics:
             m = metrics[split]
@@ -68,7 +72,12 @@ def _summary(metrics: dict[str, Any]) -> list[str]:
 
 def _per_class(metrics: dict[str, Any]) -> list[str]:
     split = "test" if "test" in metrics else "validation"
-    lines = [f"By class, on {split}:", "", "| location | proteins | precision | recall | F1 | MCC |", "|---|---|---|---|---|---|"]
+    lines = [
+        f"By class, on {split}:",
+        "",
+        "| location | proteins | precision | recall | F1 | MCC |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, m in metrics[split]["per_class"].items():
         lines.append(
             f"| {name} | {m['support']} | {m['precision']:.2f} | {m['recall']:.2f} | {m['f1']:.2f} | {m['mcc']:.2f} |"

@@ -31,7 +31,6 @@ class ProteinTrainer(Trainer):
         # Trainer would shuffle it by length groups, and the predictions would no longer stand beside their proteins.
         return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
 
-
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """Weight decay for matrices only: not for biases and norms, nor for tables of embeddings."""
         tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
