@@ -70,6 +70,17 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
     return 0
 
 
+def check_unused(run_dir: Path) -> None:
+    """Refuse a folder that holds another run; one where nothing was trained may be used again.
+
+    Raises:
+        UserError: it holds checkpoints, a model or figures.
+    """
+    for name in ("checkpoints", "model", "metrics.json"):
+        if (run_dir / name).exists():
+            raise UserError(f"{run_dir} holds a run already ({name}): give another hydra.run.dir=, or remove it")
+
+
 def _fail(line: str, code: int) -> int:
     print(f"error: {line}", file=sys.stderr)
     return code
@@ -95,6 +106,7 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
             raise UserError("; ".join(wrong), exit_code=2)
         run_dir = Path(HydraConfig.get().runtime.output_dir)
         if root is TrainConfig:
+            check_unused(run_dir)
             write_text(run_dir / "config.resolved.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         return function(config, run_dir)
 

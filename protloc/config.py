@@ -74,7 +74,7 @@ class FastaData(DataConfig):
     test: str | None = option(None, "test proteins, read once, at the end; null: none")
     label_pattern: str = option(
         r"(?P<label>\S+)\s*$",
-        "regular expression with a group `label`, searched in the header behind the id; the default takes the last word",
+        "regular expression with a group `label`, searched behind the id; the default takes the last word",
     )
 
 
@@ -100,7 +100,7 @@ class CsvData(DataConfig):
 class Recipe:
     """The training options that suit a backbone; `trainer.*` takes them from here unless told otherwise."""
 
-    epochs: float = option(MISSING, "passes over the training proteins", least=0)
+    epochs: float = option(MISSING, "passes over the training proteins", least=0.01)
     batch_size: int = option(MISSING, "proteins an optimizer step", least=1)
     micro_batch_size: int | None = option(None, "proteins computed at once on one device; null: all", least=1)
     learning_rate: float = option(MISSING, "peak learning rate", least=0)
@@ -189,7 +189,7 @@ class WandbLogger(LoggerConfig):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """train.py"""
+    """The options of train.py."""
 
     data: DataConfig = MISSING
     model: ModelConfig = MISSING
@@ -200,7 +200,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """predict.py"""
+    """The options of predict.py."""
 
     model_dir: str = option(MISSING, "a model folder: RUN/model, or RUN itself")
     input: str = option(MISSING, "proteins: FASTA, CSV, TSV (plain or gz), Parquet, or - for FASTA on standard input")

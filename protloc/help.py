@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from protloc.config import MISSING, ModelConfig, Recipe, TrainerConfig
+from protloc.options import shown_value
 
 USAGE = {
     "train": """Fine-tune a model that says where in the cell a protein lives.
@@ -18,7 +19,7 @@ USAGE = {
   python train.py data=csv data.train=A.csv                your own table
   python train.py -m model=tiny,esm2_8m seed=1,2,3         a sweep: one run for each combination
 
-Each run makes one folder, outputs/<date>_<time>/ (hydra.run.dir=FOLDER names it), with the model, its figures and plots.""",
+Each run makes one folder, outputs/<date>_<time>/ (hydra.run.dir=FOLDER names it): model, figures, plots.""",
     "predict": """Predict where in the cell proteins live.
 
   python predict.py model_dir=outputs/RUN/model input=proteome.fasta
@@ -60,7 +61,7 @@ def _section(prefix: str, schema: Any) -> str:
         text = f.metadata.get("help")
         if not text:
             continue
-        default = "" if f.default in (MISSING, dataclasses.MISSING) else f" [{_shown(f.default)}]"
+        default = "" if f.default in (MISSING, dataclasses.MISSING) else f" [{shown_value(f.default)}]"
         if prefix == "trainer." and f.name in recipe:
             default = " [the model's recipe]"
         lines.append(f"  {prefix + f.name:26}{text}{_choices(f)}{default}")
@@ -69,9 +70,3 @@ def _section(prefix: str, schema: Any) -> str:
 
 def _choices(f: Any) -> str:
     return f": {'|'.join(f.metadata['choices'])}" if f.metadata.get("choices") else ""
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value) or "''"

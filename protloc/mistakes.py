@@ -58,7 +58,7 @@ def no_option(name: str, there: list[str]) -> str:
 def _no_config(error: Any) -> str:
     wanted = error.missing_cfg_file or ""
     options = [option for option in error.options or [] if not option.endswith("schema")]
-    group, _, name = str(wanted).rpartition("/")
+    name = str(wanted).rpartition("/")[2]
     near = difflib.get_close_matches(name, options, 1)
     if near:
         return f"no config {wanted!r}; did you mean {near[0]!r}?"
@@ -82,8 +82,5 @@ def _no_value(error: Any) -> str:
 def _help(error: Any) -> str:
     """The meaning of the option that is missing, in brackets."""
     fields = getattr(error.object_type, "__dataclass_fields__", {})
-    frozen = getattr(error.object_type, "frozen", None)
-    if frozen is not None:
-        fields = frozen.__dataclass_fields__
     text = fields[error.key].metadata.get("help", "") if error.key in fields else ""
     return f" ({text})" if text else ""

@@ -44,6 +44,10 @@ OPEN = ("args", "from_scratch")
 """Dictionaries that take any key: their names belong to transformers, and are checked where transformers is loaded."""
 
 
+FROZEN: dict[type, Any] = {}
+"""The frozen dataclass of each twin."""
+
+
 def register_schemas() -> None:
     """Make the schemas known to Hydra."""
     from hydra.core.config_store import ConfigStore
@@ -58,19 +62,19 @@ def register_schemas() -> None:
 
 
 @cache
-def twin(frozen: type) -> type:
+def twin(frozen: Any) -> Any:
     """The same dataclass, its bases and its nested ones included, not frozen."""
     hints = typing.get_type_hints(frozen)
     own = [
         (f.name, twin(hint), dataclasses.field(default_factory=twin(hint)))
-        if dataclasses.is_dataclass(hint := hints[f.name])
+        if _has_options(hint := hints[f.name])
         else (f.name, hint, _copied(f))
         for f in dataclasses.fields(frozen)
         if f.name in frozen.__annotations__
     ]
-    bases = tuple(twin(base) for base in frozen.__bases__ if dataclasses.is_dataclass(base))
+    bases = tuple(twin(base) for base in frozen.__bases__ if _has_options(base))
     made = dataclasses.make_dataclass(frozen.__name__, own, bases=bases)
-    made.frozen = frozen
+    FROZEN[made] = frozen
     return made
 
 
@@ -86,10 +90,14 @@ def refrozen(value: Any, prefix: str = "") -> Any:
     for extra in vars(value).keys() - set(names):
         raise UserError(no_option(f"{prefix}{extra}", names), exit_code=2)
     fields = {name: refrozen(getattr(value, name), f"{prefix}{name}.") for name in names}
-    return type(value).frozen(**fields)  # type: ignore[attr-defined]
+    return FROZEN[type(value)](**fields)
+
+
+def _has_options(hint: Any) -> bool:
+    return dataclasses.is_dataclass(hint)
 
 
 def _copied(f: dataclasses.Field[Any]) -> Any:
     if f.default_factory is not dataclasses.MISSING:
-        return dataclasses.field(default_factory=f.default_factory)
-    return dataclasses.field(default=f.default)
+        return dataclasses.field(default_factory=f.default_factory, metadata=f.metadata)
+    return dataclasses.field(default=f.default, metadata=f.metadata)

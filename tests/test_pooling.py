@@ -22,7 +22,7 @@ def test_light_attention_by_hand() -> None:
     with torch.no_grad():
         for conv, weight in ((pooling.values, 2.0), (pooling.scores, 1.0)):
             conv.weight.fill_(weight)
-            conv.bias.zero_()
+            conv.bias = torch.nn.Parameter(torch.zeros(1))
     hidden = torch.tensor([[[0.0], [torch.log(torch.tensor(3.0)).item()], [50.0]]])
     mask = torch.tensor([[True, True, False]])
     log3 = torch.log(torch.tensor(3.0)).item()

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def proteins(count: int) -> list[Protein]:
     ]
 
 
-def rows(predictor: Predictor, given: list[Protein]) -> list[dict[str, object]]:
+def rows(predictor: Predictor, given: list[Protein]) -> list[dict[str, Any]]:
     return [row for window in predictor.predict(given) for row in window]
 
 

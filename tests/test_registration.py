@@ -18,7 +18,8 @@ def run(code: str) -> str:
 
 
 def test_import_loads_nothing_heavy() -> None:
-    code = "import sys, protloc, json; print(json.dumps([m for m in ('torch', 'transformers', 'hydra') if m in sys.modules]))"
+    heavy = "('torch', 'transformers', 'hydra')"
+    code = f"import sys, protloc, json; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
     assert json.loads(run(code)) == []
 
 
@@ -31,8 +32,9 @@ def test_auto_classes_read_a_model_folder(imports: str, tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path)
     code = (
         f"{imports}\nfrom transformers import AutoConfig, AutoModelForSequenceClassification as A, pipeline\n"
-        f"print(type(AutoConfig.from_pretrained(r'{tmp_path}')).__name__, type(A.from_pretrained(r'{tmp_path}')).__name__)\n"
-        f"print(pipeline('text-classification', model=r'{tmp_path}')('MKVLAAAGIVW' * 9)[0]['label'])"
+        f"folder = r'{tmp_path}'\n"
+        "print(type(AutoConfig.from_pretrained(folder)).__name__, type(A.from_pretrained(folder)).__name__)\n"
+        "print(pipeline('text-classification', model=folder)('MKVLAAAGIVW' * 9)[0]['label'])"
     )
     names, label = run(code).splitlines()
     assert names == "ProteinClassifierConfig ProteinClassifier"

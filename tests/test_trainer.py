@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -29,7 +30,7 @@ TRAINER = TrainerConfig(
 def proteins(count: int, seed: int = 0) -> datasets.Dataset:
     """Proteins that a model can learn: each class has a favourite residue."""
     rng = np.random.default_rng(seed)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i in range(count):
         label = i % 3
         letters = rng.choice(list("ACDEFGHIKLMNPQRSTVWY" + "LKS"[label] * 15), size=int(rng.integers(5, 60)))

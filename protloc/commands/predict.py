@@ -6,7 +6,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -29,25 +31,39 @@ def predict(config: PredictConfig) -> None:
     """
     hf_logging.disable_progress_bar()
     output = config.output or default_output(config.input)
-    skipped: list[Broken] = []
-    locations: Counter[str] = Counter()
-    residues = 0
+    tally = Tally()
     check_output(output, overwrite=config.overwrite)  # before the model is loaded
     predictor = Predictor(
         load_model(config.model_dir), device=config.device, precision=config.precision,
         batch_tokens=config.batch_tokens, window=config.window,
     )  # fmt: skip
     began = time.perf_counter()
-    proteins = usable(config, skipped)
     with TableWriter(output, predictor.columns, overwrite=config.overwrite) as table, progress() as bar:
         task = bar.add_task("", total=None, proteins=0, speed=0)
-        for rows in predictor.predict(proteins):
+        for rows in predictor.predict(usable(config, tally)):
             table.write(rows)
-            locations.update(row["location"] for row in rows)
-            residues += sum(row["residues_read"] for row in rows)
-            speed = residues / (time.perf_counter() - began)
-            bar.update(task, proteins=locations.total(), speed=speed)
-    report(output, locations, skipped, residues, time.perf_counter() - began)
+            tally.count(rows)
+            speed = tally.residues / (time.perf_counter() - began)
+            bar.update(task, proteins=tally.locations.total(), speed=speed)
+    report(output, tally, time.perf_counter() - began)
+
+
+@dataclass
+class Tally:
+    """What the summary tells."""
+
+    locations: Counter[str] = field(default_factory=Counter)
+    skipped: list[Broken] = field(default_factory=list)
+    residues: int = 0
+    cropped: int = 0
+    lower: int = 0
+    stop: int = 0
+
+    def count(self, rows: list[dict[str, Any]]) -> None:
+        """Add rows of the table."""
+        self.locations.update(row["location"] for row in rows)
+        self.residues += sum(row["residues_read"] for row in rows)
+        self.cropped += sum(row["residues_read"] < row["length"] for row in rows)
 
 
 def default_output(source: str) -> str:
@@ -58,13 +74,15 @@ def default_output(source: str) -> str:
     return f"{Path(name).stem}.locations.csv"
 
 
-def usable(config: PredictConfig, skipped: list[Broken]) -> Iterator[Protein]:
-    """The input's proteins; a broken record stops them, or is added to `skipped`."""
+def usable(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
+    """The input's proteins; a broken record stops them, or is put down as skipped."""
     for record in read_proteins(config.input, id_column=config.id_column, sequence_column=config.sequence_column):
         if isinstance(record, Protein):
+            tally.lower += record.lower
+            tally.stop += record.stop
             yield record
         elif config.on_error == "skip":
-            skipped.append(record)
+            tally.skipped.append(record)
         else:
             name = "standard input" if config.input == "-" else config.input
             raise UserError(f"{name}:{record.line}: {record.id}: {record.reason} (on_error=skip goes on without it)")
@@ -80,15 +98,26 @@ def progress() -> Progress:
     )  # fmt: skip
 
 
-def report(output: str, locations: Counter[str], skipped: list[Broken], residues: int, seconds: float) -> None:
+def report(output: str, tally: Tally, seconds: float) -> None:
     """The summary, on standard error, so that `output=-` stays a clean table."""
-    for record in skipped:
-        print(f"skipped {record.id} (line {record.line}): {record.reason}", file=sys.stderr)
-    total = locations.total()
-    left_out = f", {len(skipped)} broken records skipped" if skipped else ""
-    print(
-        f"{total:,} proteins in {seconds:.1f} s ({residues / max(seconds, 1e-9):,.0f} residues/s){left_out} -> {output}",
-        file=sys.stderr,
-    )
-    for location, count in locations.most_common():
-        print(f"{count:8,}  {count / total:6.1%}  {location}", file=sys.stderr)
+    for record in tally.skipped:
+        say(f"skipped {record.id} (line {record.line}): {record.reason}")
+    total = tally.locations.total()
+    where = "standard output" if output == "-" else output
+    say(f"{total:,} proteins in {seconds:.1f} s ({tally.residues / max(seconds, 1e-9):,.0f} residues/s) -> {where}")
+    changes = {
+        "broken records skipped": len(tally.skipped),
+        "proteins longer than the model reads, cropped": tally.cropped,
+        "proteins with lower-case residues, read as upper case": tally.lower,
+        "proteins whose final * was taken off": tally.stop,
+    }
+    for what, count in changes.items():
+        if count:
+            say(f"{count:8,}  {what}")
+    for location, count in tally.locations.most_common():
+        say(f"{count:8,}  {count / total:6.1%}  {location}")
+
+
+def say(line: str) -> None:
+    """A line of the summary."""
+    print(line, file=sys.stderr)

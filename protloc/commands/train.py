@@ -13,8 +13,10 @@ from protloc.config import TrainConfig
 from protloc.data.corpus import load_corpus
 from protloc.model.build import build_model
 from protloc.model.folder import encoder_of
+from protloc.training.arguments import check_arguments
 from protloc.training.evaluation import evaluate_split
 from protloc.training.report import run_metrics, save_model_folder, write_report
+from protloc.training.service import logging_service
 from protloc.training.trainer import build_trainer
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,12 @@ def train(config: TrainConfig, run_dir: Path) -> float:
     Raises:
         UserError: for anything that the user can mend.
     """
+    check_arguments(config.trainer.args)
+    with logging_service(config, run_dir):
+        return _train(config, run_dir)
+
+
+def _train(config: TrainConfig, run_dir: Path) -> float:
     began = time.perf_counter()
     hf_logging.disable_progress_bar()
     set_seed(config.seed)  # before the model is built, else two heads of one seed differ
@@ -43,9 +51,9 @@ def train(config: TrainConfig, run_dir: Path) -> float:
         trainer.train()
     finally:
         trainer.progress.close()
-    evaluations = {"validation": evaluate_split(trainer, corpus.validation, corpus.labels.names)}
+    evaluations = {"validation": evaluate_split(trainer, "validation", corpus.validation, corpus.labels.names)}
     if corpus.test is not None:
-        evaluations["test"] = evaluate_split(trainer, corpus.test, corpus.labels.names)
+        evaluations["test"] = evaluate_split(trainer, "test", corpus.test, corpus.labels.names)
     metrics = run_metrics(config, corpus, trainer, evaluations, time.perf_counter() - began)
     save_model_folder(trainer.model, tokenizer, metrics, run_dir / "model")
     write_report(run_dir, config, trainer, encoder_of(model, tokenizer), evaluations, metrics)

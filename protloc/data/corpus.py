@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 
 from protloc.config import DataConfig
-from protloc.data.labels import LabelSpace
+from protloc.data.labels import RESERVED, LabelSpace
 from protloc.data.parse import complaint, quiet_datasets
 from protloc.data.records import Broken
 from protloc.data.sources import read_source
@@ -106,6 +106,9 @@ def _with_validation(splits: Splits, options: DataConfig) -> Splits:
 
 def _check_classes(splits: Splits, labels: LabelSpace, files: dict[str, str]) -> None:
     sizes = Counter(splits["train"]["location"])
+    for name in RESERVED:
+        if name in labels:
+            raise UserError(f"{files['train']}: class {name!r} is named like a column of the predictions: rename it")
     for name, size in sorted(sizes.items()):
         if size < 2:
             raise UserError(

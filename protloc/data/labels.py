@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+RESERVED = ("id", "location", "probability", "length", "residues_read", "warnings")
+"""The predictions table's own columns; each class makes another, so no class may have one of these names."""
+
 
 @dataclass(frozen=True)
 class LabelSpace:

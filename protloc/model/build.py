@@ -15,7 +15,8 @@ from transformers.utils import logging as hf_logging
 from protloc.config import ModelConfig
 from protloc.data.encoding import ResidueEncoder
 from protloc.errors import UserError
-from protloc.model.classifier import ProteinClassifier, ProteinClassifierConfig, drop_unused, without_pooler
+from protloc.model.classifier import ProteinClassifier, drop_unused, without_pooler
+from protloc.model.configuration import ProteinClassifierConfig, TinyConfig
 from protloc.model.tokenizer import residue_tokenizer
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _backbone(options: ModelConfig) -> tuple[PreTrainedConfig, PreTrainedTokeniz
 
 
 def _from_scratch(options: ModelConfig) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
-    from protloc.model.tiny import TinyConfig, tiny_tokenizer
+    from protloc.model.tiny import tiny_tokenizer
 
     fields = dict(options.from_scratch)
     if fields.pop("model_type", None) != TinyConfig.model_type:
@@ -144,8 +145,9 @@ def _pretrained(options: ModelConfig, config: PreTrainedConfig) -> PreTrainedMod
 def _unloadable(options: ModelConfig, error: Exception) -> UserError:
     reason = str(error).strip().splitlines()[0]
     return UserError(
-        f"the backbone {options.name_or_path!r} cannot be loaded: {reason} Give model.name_or_path= a Hugging Face name "
-        "(with a connection, or already in the cache) or a folder with config.json, model.safetensors and the tokenizer"
+        f"the backbone {options.name_or_path!r} cannot be loaded: {reason} Give model.name_or_path= a Hugging Face "
+        "name (with a connection, or already in the cache), or a folder with config.json, model.safetensors and the "
+        "tokenizer"
     )
 
 

@@ -89,7 +89,7 @@ class ProteinClassifierConfig(PreTrainedConfig):
     ) -> None:
         if isinstance(backbone, dict):
             backbone = AutoConfig.for_model(**backbone)
-        self.backbone = backbone
+        self.backbone: Any = backbone
         self.backbone_name = backbone_name
         self.pooling, self.dropout = pooling, dropout
         self.max_residues, self.crop = max_residues, crop

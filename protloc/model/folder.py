@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from protloc.data.encoding import ResidueEncoder
 from protloc.errors import UserError
-from protloc.model.classifier import ProteinClassifier, ProteinClassifierConfig
+from protloc.model.classifier import ProteinClassifier
+from protloc.model.configuration import ProteinClassifierConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
+import typing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,11 @@ from transformers import TrainingArguments
 
 from protloc.config import LoggerConfig, TrainerConfig
 from protloc.errors import UserError
+from protloc.mistakes import no_option
 from protloc.model.precision import pick_precision
+
+KEPT = {"output_dir": "hydra.run.dir=FOLDER names it", "remove_unused_columns": "the data path needs every column"}
+"""Options of TrainingArguments that protloc keeps for itself, and why."""
 
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
@@ -83,3 +91,52 @@ def training_device(gpus: int | str) -> torch.device:
     if wanted > 1:
         raise UserError(f"trainer.gpus={wanted}: training on several GPUs is not there yet; give trainer.gpus=1")
     return torch.device("cuda" if wanted else "cpu")
+
+
+def check_arguments(given: Mapping[str, Any]) -> None:
+    """Refuse what `TrainingArguments` does not know, before any work.
+
+    Args:
+        given: `trainer.args`, by the names of `TrainingArguments`.
+
+    Raises:
+        UserError: a name is unknown or kept, or a value is not of the type that transformers declares.
+    """
+    hints = typing.get_type_hints(TrainingArguments)
+    names = [f.name for f in dataclasses.fields(TrainingArguments) if f.init]
+    for name, value in given.items():
+        if name not in names:
+            message = no_option(f"trainer.args.{name}", names)
+            known = "it takes the options of transformers.TrainingArguments"
+            raise UserError(message if "did you mean" in message else f"{message.split(';')[0]}; {known}", exit_code=2)
+        if name in KEPT:
+            raise UserError(f"trainer.args.{name} is set by protloc: {KEPT[name]}", exit_code=2)
+        kinds = typing.get_args(hints[name]) or (hints[name],)
+        if not any(_fits(value, kind) for kind in kinds if not (str in kinds and kind is str and _choices(kinds))):
+            wanted = ", ".join(_choices(kinds)) or " or ".join(_word(kind) for kind in kinds)
+            raise UserError(f"trainer.args.{name}={value}: must be {wanted}", exit_code=2)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return value in [member.value for member in kind]
+    if typing.get_origin(kind) is typing.Literal:
+        return value in typing.get_args(kind)
+    plain = typing.get_origin(kind) or kind
+    if isinstance(value, bool) or plain is bool:  # a bool is an int to Python, not to a user
+        return isinstance(value, bool) and plain is bool
+    if plain is float:
+        return isinstance(value, int | float)
+    if plain in (list, dict):
+        return isinstance(value, Sequence | Mapping) and not isinstance(value, str)
+    return isinstance(value, plain)
+
+
+def _choices(kinds: Sequence[Any]) -> list[str]:
+    """The words that an enumeration among `kinds` allows."""
+    return [str(m.value) for kind in kinds if isinstance(kind, type) and issubclass(kind, enum.Enum) for m in kind]
+
+
+def _word(kind: Any) -> str:
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
+    return words.get(kind, getattr(kind, "__name__", str(kind)))

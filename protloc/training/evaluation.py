@@ -28,9 +28,9 @@ class Evaluation:
     figures: dict[str, Any]
 
 
-def evaluate_split(trainer: Trainer, proteins: datasets.Dataset, names: tuple[str, ...]) -> Evaluation:
-    """Predict `proteins` with the trainer's best weights and measure."""
-    logits, loss = predict_logits(trainer, proteins)
+def evaluate_split(trainer: Trainer, split: str, proteins: datasets.Dataset, names: tuple[str, ...]) -> Evaluation:
+    """Predict `proteins` with the trainer's best weights and measure; `split` names them for the logging service."""
+    logits, loss = predict_logits(trainer, proteins, split)
     predicted, true = logits.argmax(axis=1), np.asarray(proteins["label"])
     figures = LocalizationMetrics(len(names)).compute(predictions=predicted, references=true)
     figures["per_class"] = dict(zip(names, figures["per_class"], strict=True))

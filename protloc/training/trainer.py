@@ -77,13 +77,16 @@ def longest_first(proteins: datasets.Dataset) -> np.ndarray:
     return np.argsort(-np.asarray(proteins["length"]), kind="stable")
 
 
-def predict_logits(trainer: Trainer, proteins: datasets.Dataset) -> tuple[np.ndarray, float]:
-    """Logits `(N, C)`, float32, in the order of `proteins`, and the mean loss over them."""
+def predict_logits(trainer: Trainer, proteins: datasets.Dataset, name: str = "test") -> tuple[np.ndarray, float]:
+    """Logits `(N, C)`, float32, in the order of `proteins`, and the mean loss over them.
+
+    `name` is what the logging service calls them.
+    """
     order = longest_first(proteins)
-    output = trainer.predict(proteins.select(order))
+    output = trainer.predict(proteins.select(order), metric_key_prefix=name)
     logits = np.empty_like(output.predictions)
     logits[order] = output.predictions
-    return logits, float(output.metrics["test_loss"])
+    return logits, float(output.metrics[f"{name}_loss"])
 
 
 def summary(metrics: LocalizationMetrics, prediction: EvalPrediction) -> dict[str, Any]:

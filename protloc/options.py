@@ -1,0 +1,103 @@
+"""docs/configuration.md, from the options themselves: `python -m protloc.options > docs/configuration.md`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from protloc.config import (
+    MISSING,
+    CsvData,
+    DataConfig,
+    DeepLocData,
+    DemoData,
+    FastaData,
+    ModelConfig,
+    PredictConfig,
+    Recipe,
+    TrainConfig,
+    TrainerConfig,
+    WandbLogger,
+)
+
+HEAD = """# Configuration
+
+Written by `python -m protloc.options` from protloc/config.py; do not edit it by hand.
+
+Every option is given as `name=value`. `python train.py --cfg job` shows all of them with the values that would be used,
+`--cfg job --resolve` also what comes from the model's recipe. A list of values and `-m` make a sweep:
+`python train.py -m model=tiny,esm2_8m seed=1,2,3`. `null` means none. Quote what the shell or Hydra would read
+otherwise: `'data.label_pattern="loc=(?P<label>\\\\w+)"'`.
+
+A group is a folder under `conf/`: `model=protbert` takes `conf/model/protbert.yaml`. A file of your own beside them is
+a choice like any other. `experiment=NAME` takes `conf/experiment/NAME.yaml`, which may set anything.
+"""
+
+SECTIONS: list[tuple[str, str, str, Any, Any]] = [
+    ("train.py", "", "What every run has.", TrainConfig, None),
+    ("data", "data.", "What every data set takes. How the files look: [data-formats.md](data-formats.md).", DataConfig,
+     None),
+    ("data=demo", "data.", DemoData.__doc__ or "", DemoData, DataConfig),
+    ("data=deeploc", "data.", DeepLocData.__doc__ or "", DeepLocData, DataConfig),
+    ("data=fasta", "data.", FastaData.__doc__ or "", FastaData, DataConfig),
+    ("data=csv", "data.", CsvData.__doc__ or "", CsvData, DataConfig),
+    ("model", "model.", ModelConfig.__doc__ or "", ModelConfig, None),
+    ("model.recipe", "model.recipe.", "Training options that suit the backbone; `trainer.*` starts from them.", Recipe,
+     None),
+    ("trainer", "trainer.", "The recipe's names under `trainer.`, and:", TrainerConfig, Recipe),
+    ("logger=wandb", "logger.", WandbLogger.__doc__ or "", WandbLogger, None),
+    ("predict.py", "", "", PredictConfig, None),
+]  # fmt: skip
+"""Title, prefix, text, options, and the options that another section shows already."""
+
+FOOT = """
+## trainer.args
+
+Any other option of `transformers.TrainingArguments` by its own name, checked against the installed version:
+`trainer.args.adam_beta2=0.98`, `trainer.args.gradient_checkpointing=true`. What is given here has the last word, also
+over protloc's own words.
+"""
+
+
+def page() -> str:
+    """The page, as it is written to docs/configuration.md."""
+    return "\n".join([HEAD, *(_section(*section) for section in SECTIONS)]) + FOOT
+
+
+def _section(title: str, prefix: str, text: str, schema: Any, shown: Any) -> str:
+    known = {f.name for f in dataclasses.fields(shown)} if shown else set()
+    fields = [f for f in dataclasses.fields(schema) if f.name not in known and f.metadata.get("help")]
+    head = [f"## {title}", "", *([text, ""] if text else [])]
+    if not fields:
+        return "\n".join(head)
+    rows = [f"| `{prefix}{f.name}` | {default(f)} | {_meaning(f)} |" for f in fields]
+    return "\n".join([*head, "| option | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def default(f: dataclasses.Field[Any]) -> str:
+    """The default as a user would type it."""
+    if dataclasses.is_dataclass(f.type) or f.default is dataclasses.MISSING or f.default is MISSING:
+        return ""
+    return f"`{shown_value(f.default)}`"
+
+
+def shown_value(value: Any) -> str:
+    """A value as a user would type it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value) or "''"
+
+
+def _meaning(f: dataclasses.Field[Any]) -> str:
+    choices, least, most = (f.metadata.get(key) for key in ("choices", "least", "most"))
+    parts = [f.metadata["help"].replace("|", "\\|")]
+    if choices:
+        more = " or a number" if least is not None else ""
+        parts.append("one of " + ", ".join(f"`{choice}`" for choice in choices) + more)
+    elif least is not None:
+        parts.append(f"at least {least:g}" + (f", at most {most:g}" if most is not None else ""))
+    return "; ".join(parts)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

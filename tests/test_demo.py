@@ -1,0 +1,44 @@
+"""The demo data: real proteins from a package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from protloc.config import DemoData
+from protloc.data.corpus import load_corpus
+from protloc.data.demo import SPLITS
+from protloc.data.fasta import read_fasta
+from protloc.data.records import Protein
+
+pytest.importorskip("scldata", reason="needs the extra [demo]")
+
+
+def test_all_proteins_in_the_package_s_own_splits(tmp_path: Path) -> None:
+    corpus = load_corpus(DemoData(cache_dir=str(tmp_path)))
+    assert {name: corpus.counts[name] for name in SPLITS} == {"train": 15_183, "validation": 1_260, "test": 2_631}
+    assert len(corpus.labels) == 13
+    ids = [*corpus.train["id"], *corpus.validation["id"], *(corpus.test or corpus.train)["id"]]
+    assert len(set(ids)) == 19_074
+
+
+def test_the_test_split_as_fasta(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "test.fasta"
+    subprocess.run([sys.executable, "-m", "protloc.data.demo", "test", path], check=True)
+    proteins = [record for record in read_fasta(str(path)) if isinstance(record, Protein)]
+    assert len(proteins) == 2_631
+    corpus = load_corpus(DemoData(cache_dir=str(tmp_path / "cache")))
+    assert corpus.test is not None
+    assert [p.sequence for p in proteins] == corpus.test["sequence"][:]
+    assert [p.description for p in proteins] == corpus.test["location"][:]
+
+
+def test_wrong_arguments_show_the_usage() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "protloc.data.demo", "tset"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr == "usage: python -m protloc.data.demo train|validation|test OUT.fasta\n"

@@ -1,0 +1,94 @@
+"""Tables: the same rows in every format, there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from protloc.data.tables import TableWriter
+from protloc.errors import UserError
+
+COLUMNS = ["id", "p", "n", "note"]
+ROWS = [
+    {"id": "a", "p": 0.123456789, "n": 3, "note": "x, y"},
+    {"id": "b", "p": 1e-9, "n": 4, "note": ""},
+    {"id": "c", "p": 1.0, "n": 5, "note": "é\t"},
+]
+ROUNDED = [{**row, "p": p} for row, p in zip(ROWS, [0.1234568, 1e-9, 1.0], strict=True)]
+
+
+def read(path: Path) -> list[dict[str, object]]:
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    with open(path, newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        return [{**row, "p": float(row["p"]), "n": int(row["n"])} for row in rows]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_rows_come_back(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / "new" / f"t{ending}"
+    with TableWriter(path, COLUMNS) as table:
+        table.write(ROWS[:2])
+        assert not path.exists()
+        table.write(ROWS[2:])
+    assert read(path) == ROUNDED
+    assert list(path.parent.iterdir()) == [path]
+
+
+def crash(path: Path) -> None:
+    """Fail after the rows are written, before the table is complete."""
+    with contextlib.suppress(ZeroDivisionError), TableWriter(path, COLUMNS, overwrite=True) as table:
+        table.write(ROWS)
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_crash_leaves_nothing(tmp_path: Path, ending: str) -> None:
+    crash(tmp_path / f"t{ending}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_crash_leaves_the_old_table(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"t{ending}"
+    path.write_text("old")
+    crash(path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_table_without_rows_has_its_columns(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"t{ending}"
+    with TableWriter(path, COLUMNS):
+        pass
+    names = pq.read_table(path).column_names if ending == ".parquet" else path.read_text().strip().split(",")
+    assert names == COLUMNS
+
+
+def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with TableWriter("-", ["id", "n"]) as table:
+        table.write([{"id": "a", "n": 1}])
+    assert capsys.readouterr().out == "id,n\na,1\n"
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("old")
+    with pytest.raises(UserError, match=r"t.csv exists; give overwrite=true to replace it"):
+        TableWriter(path, COLUMNS)
+    with pytest.raises(UserError, match=r"unknown ending '.xlsx'; take one of .csv, .tsv, .jsonl, .parquet"):
+        TableWriter(tmp_path / "t.xlsx", COLUMNS)
+    (tmp_path / "d.csv").mkdir()
+    with pytest.raises(UserError, match="this is a folder; name a file in it"):
+        TableWriter(tmp_path / "d.csv", COLUMNS, overwrite=True)
+    with pytest.raises(UserError, match="cannot be written"), TableWriter(path / "t.csv", COLUMNS):
+        pass

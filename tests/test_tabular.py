@@ -1,0 +1,90 @@
+"""Tables of proteins: CSV, TSV and Parquet give the same records and the same refusals."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from protloc.data.read import read_proteins
+from protloc.data.records import Broken, Protein
+from protloc.data.tabular import read_table
+from protloc.errors import UserError
+
+ROWS = [("a", "MKV", "Nucleus"), ("b", "acd*", ""), ("c", "M1", "Plastid"), ("a", "MM", "Plastid")]
+EXPECTED = [
+    (Protein("a", "MKV", "", 2), {"location": "Nucleus"}),
+    (Protein("b", "ACD", "", 3, lower=True, stop=True), {"location": ""}),
+    (Broken("c", 4, "'1' at residue 2 is no amino acid (allowed: ACDEFGHIKLMNPQRSTVWYUZOBXJ, and * at the end)"),
+     {"location": "Plastid"}),
+    (Broken("a", 5, "the id has been there before"), {"location": "Plastid"}),
+]  # fmt: skip
+
+
+def written(folder: Path, ending: str) -> str:
+    """The table in the format of `ending`."""
+    path = folder / f"proteins{ending}"
+    names = ("id", "sequence", "location")
+    if ending == ".parquet":
+        pq.write_table(pa.table({name: [row[i] for row in ROWS] for i, name in enumerate(names)}), path)
+        return str(path)
+    delimiter = "\t" if ".tsv" in ending else ","
+    text = "\n".join(delimiter.join(row) for row in [names, *ROWS]) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if ending.endswith(".gz") else text.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet"])
+def test_every_format_gives_the_same_records(tmp_path: Path, ending: str) -> None:
+    found = list(read_table(written(tmp_path, ending), "id", "sequence", ["location"]))
+    if ending == ".parquet":  # rows are counted from 1, there is no line of names
+        found = [
+            (type(r)(**{f: getattr(r, f) for f in r.__slots__} | {"line": r.line + 1}), cells) for r, cells in found
+        ]
+    assert found == EXPECTED
+
+
+def test_quoted_cells_may_hold_delimiters_and_lines(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text('id,sequence,note\na,"MK\nV","x, y"\nb,MK,z\n')
+    found = list(read_table(str(path), "id", "sequence", ["note"]))
+    assert found == [(Protein("a", "MKV", "", 2), {"note": "x, y"}), (Protein("b", "MK", "", 4), {"note": "z"})]
+
+
+def test_a_long_protein_fits_a_cell(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("id,sequence\na," + "M" * 200_000 + "\n")
+    (protein,) = read_proteins(str(path))
+    assert isinstance(protein, Protein)
+    assert len(protein.sequence) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "{path}: the file is empty"),
+        (b"id,sequence\n", "{path}: no rows below the column names"),
+        (b"id,seqence\na,MK\n", "{path}: no column 'sequence'; did you mean 'seqence'? there are: id, seqence"),
+        (b"id,sequence\na,MK,x\n", "{path}:2: 3 cells, but 2 column names"),
+        (b"id,sequence\na,\xff\n", "{path}: no UTF-8 text: is it a binary file?"),
+        (b'id,sequence\na,"MK\n', "{path}: unexpected end of data"),
+    ],
+)
+def test_a_table_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "p.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="^" + re.escape(message.format(path=path))):
+        list(read_table(str(path), "id", "sequence"))
+
+
+def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    path.write_bytes(b"id,sequence\n")
+    with pytest.raises(UserError, match="cannot be read as Parquet"):
+        list(read_table(str(path), "id", "sequence"))
+    with pytest.raises(UserError, match="no such file"):
+        list(read_table(str(tmp_path / "nowhere.parquet"), "id", "sequence"))
