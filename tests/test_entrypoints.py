@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from omegaconf import OmegaConf
 
 from tests.backbones import write_esm2
 from tests.commands import ROOT, SMALL_TINY, fasta, run
@@ -51,8 +51,8 @@ def test_a_run_leaves_what_is_promised(folder: Path) -> None:
     assert len(list((folder / "out" / "checkpoints").iterdir())) == 2
     for plot in ("confusion_matrix.png", "training_curves.png"):
         assert (folder / "out" / plot).read_bytes().startswith(b"\x89PNG")
-    config = yaml.safe_load((folder / "out" / "config.resolved.yaml").read_text())
-    assert config["trainer"]["epochs"] == 2
+    config = OmegaConf.load(folder / "out" / "config.resolved.yaml")
+    assert OmegaConf.select(config, "trainer.epochs") == 2
     log = (folder / "out" / "train.log").read_text()
     assert "epoch 2 of 2" in log
     assert "everything lies in " in log
