@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from protloc.data.batching import Collator, by_length, pad
+from protloc.data.batching import Collator, LengthGroupedSampler, by_length, pad
 from protloc.data.encoding import ResidueEncoder
 from protloc.model.tiny import tiny_tokenizer
 
@@ -32,3 +32,30 @@ def test_by_length_respects_the_budget_and_loses_nothing() -> None:
 
 def test_by_length_of_nothing() -> None:
     assert list(by_length([], max_tokens=12)) == []
+
+
+def test_every_protein_comes_once_an_epoch_in_batches_of_like_length() -> None:
+    lengths = np.random.default_rng(0).integers(5, 1000, size=1003)
+    sampler = LengthGroupedSampler(lengths, batch_size=8, seed=1)
+    order = np.array(list(sampler))
+    assert sorted(order) == list(range(1003))
+    assert len(sampler) == 1003
+    batches = lengths[order[:1000]].reshape(-1, 8)
+    assert (np.diff(batches, axis=1) <= 0).all(), "the longest first inside a batch"
+    assert batches.sum() / (batches[:, :1] * 8).sum() > 0.95, "little padding"
+    assert batches[0, 0] == batches.max()
+    assert abs(np.corrcoef(np.arange(len(batches)), batches[:, 0])[0, 1]) < 0.2, "no drift from long to short"
+
+
+def test_the_order_depends_on_seed_and_epoch_only() -> None:
+    lengths = np.arange(5, 205)
+    first = list(LengthGroupedSampler(lengths, 4, seed=1))
+    again = LengthGroupedSampler(lengths, 4, seed=1)
+    assert list(again) == first
+    again.set_epoch(1)
+    assert list(again) != first
+    assert list(LengthGroupedSampler(lengths, 4, seed=2)) != first
+
+
+def test_fewer_proteins_than_a_batch() -> None:
+    assert list(LengthGroupedSampler(np.array([3, 9, 5]), 8, seed=0)) == [1, 2, 0]

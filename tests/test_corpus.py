@@ -191,7 +191,7 @@ def test_a_table_with_a_split_column(tmp_path: Path) -> None:
     ("rows", "changes", "message"),
     [
         (["id,sequence,location", "a,MK,"], {}, "{path}:2: a: no location in column 'location'"),
-        (["id,sequence,place", "a,MK,A"], {}, "{path}: no column 'location'; did you mean"),
+        (["id,sequence,locaton", "a,MK,A"], {}, "{path}: no column 'location'; did you mean 'locaton'?"),
         (
             ["id,sequence,location,s", "a,MK,A,tst"],
             {"split_column": "s"},

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from protloc.data.records import Protein
 from protloc.errors import UserError
@@ -93,6 +94,14 @@ def test_damaged_weights(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(UserError, match="cannot be read as a protloc model"):
+        load_model(folder)
+
+
+def test_weights_that_are_not_there(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    del weights["classifier.bias"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"lacks 1 weights of the model, classifier.bias first: they would be random"):
         load_model(folder)
 
 

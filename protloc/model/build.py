@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as hf_logging
@@ -127,7 +128,7 @@ def _pretrained(options: ModelConfig, config: PreTrainedConfig) -> PreTrainedMod
             output_loading_info=True,
             **without_pooler(config),
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _unloadable(options, error) from error
     finally:
         hf_logging.set_verbosity(verbosity)

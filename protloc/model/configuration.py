@@ -17,6 +17,7 @@ class TinyConfig(PreTrainedConfig):
     Args:
         hidden_size: channels D of the output.
         num_hidden_layers: residual blocks.
+        recurrent_size: units of the LSTM in each direction, behind the first block; 0 leaves it out.
         embedding_size: channels of a residue, 20 or more: they start from BLOSUM62.
         widths: widths of the parallel convolutions that read motifs, in residues.
         filters: channels of each of them.
@@ -32,21 +33,23 @@ class TinyConfig(PreTrainedConfig):
 
     def __init__(
         self,
-        hidden_size: int = 128,
-        num_hidden_layers: int = 4,
+        hidden_size: int = 192,
+        num_hidden_layers: int = 2,
+        recurrent_size: int = 128,
         embedding_size: int = 32,
         widths: list[int] | None = None,
-        filters: int = 32,
-        stride: int = 4,
+        filters: int = 64,
+        stride: int = 8,
         kernel_size: int = 11,
         expansion: int = 2,
         distance_buckets: int = 40,
-        dropout: float = 0.1,
-        substitution: float = 0.15,
+        dropout: float = 0.15,
+        substitution: float = 0.2,
         vocab_size: int = len(TOKENS),
         **kwargs: Any,
     ) -> None:
         self.hidden_size, self.num_hidden_layers = hidden_size, num_hidden_layers
+        self.recurrent_size = recurrent_size
         self.embedding_size, self.filters, self.stride = embedding_size, filters, stride
         self.widths = widths or [1, 3, 5, 9, 15, 21]
         self.kernel_size, self.expansion = kernel_size, expansion

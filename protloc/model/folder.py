@@ -44,6 +44,7 @@ def load_model(folder: str | Path) -> SavedModel:
     Raises:
         UserError: it is no model folder, or not one of protloc's.
     """
+    from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
     path = Path(folder)
@@ -54,8 +55,13 @@ def load_model(folder: str | Path) -> SavedModel:
             found = "has no" if path.is_dir() else "is no folder, so there is no"
             raise UserError(f"{path} {found} {name}: model_dir= takes the folder RUN/model that train.py wrote")
     try:
-        model = ProteinClassifier.from_pretrained(path, use_safetensors=True, local_files_only=True, dtype="float32")
+        model, info = ProteinClassifier.from_pretrained(
+            path, use_safetensors=True, local_files_only=True, dtype="float32", output_loading_info=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise UserError(f"{path} cannot be read as a protloc model: {str(error).splitlines()[0]}") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise UserError(f"{path} lacks {len(missing)} weights of the model, {missing[0]} first: they would be random")
     return SavedModel(model.eval(), tokenizer, encoder_of(model, tokenizer), class_names(model.config))

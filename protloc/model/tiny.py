@@ -134,12 +134,46 @@ class Block(nn.Module):
         return (x_BSD + self.dropout(h_BSD) * self.scale) * mask_BS1
 
 
-class Encoder(nn.Module):
-    """The residual blocks; named as in BERT, so that freezing layers works alike."""
+class Recurrence(nn.Module):
+    """A residual layer that reads the protein from both ends (Hochreiter and Schmidhuber 1997).
+
+    Two LSTMs, the second over the reversed protein, and not one that is bidirectional: with padding behind the residues
+    in both, neither meets padding before it has read the last residue.
+    """
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
-        self.layer = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
+        size, inner = config.hidden_size, config.recurrent_size
+        self.norm = nn.LayerNorm(size)
+        self.forwards = nn.LSTM(size, inner, batch_first=True)
+        self.backwards = nn.LSTM(size, inner, batch_first=True)
+        self.out = nn.Linear(2 * inner, size)
+        self.dropout = ChannelDropout(config.dropout)
+
+    def forward(self, x_BSD: Tensor, mask_BS1: Tensor) -> Tensor:
+        h_BSD = self.norm(x_BSD) * mask_BS1
+        order_BS1 = self._reversed(mask_BS1)
+        ahead_BSH = self.forwards(h_BSD)[0]
+        back_BSH = self.backwards(h_BSD.gather(1, order_BS1.expand_as(h_BSD)))[0]
+        back_BSH = back_BSH.gather(1, order_BS1.expand_as(back_BSH))
+        return (x_BSD + self.dropout(self.out(torch.cat([ahead_BSH, back_BSH], dim=-1)))) * mask_BS1
+
+    def _reversed(self, mask_BS1: Tensor) -> Tensor:
+        """Where each position's opposite stands; padding stays where it is. It is its own inverse."""
+        places_1S1 = torch.arange(mask_BS1.shape[1], device=mask_BS1.device)[None, :, None]
+        last_B11 = mask_BS1.sum(1, keepdim=True).long() - 1
+        return torch.where(places_1S1 <= last_B11, last_B11 - places_1S1, places_1S1)
+
+
+class Encoder(nn.Module):
+    """The layers over positions; named as in BERT, so that freezing layers works alike."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [Block(config) for _ in range(config.num_hidden_layers)]
+        if config.recurrent_size:
+            layers.insert(1, Recurrence(config))
+        self.layer = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(config.hidden_size)
 
     def forward(self, x_BSD: Tensor, mask_BS1: Tensor) -> Tensor:

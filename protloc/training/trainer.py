@@ -12,7 +12,7 @@ from torch.utils.data import Sampler, SequentialSampler
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedTokenizerBase, PrinterCallback, Trainer
 
 from protloc.config import TrainConfig
-from protloc.data.batching import Collator
+from protloc.data.batching import Collator, LengthGroupedSampler
 from protloc.data.corpus import Corpus
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.folder import encoder_of
@@ -26,6 +26,12 @@ class ProteinTrainer(Trainer):
     """Trainer that evaluates in the order of the data; the corpus hands it over sorted by length."""
 
     progress: TrainingProgress
+
+    def _get_train_sampler(self, train_dataset: datasets.Dataset | None = None) -> Sampler | None:
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(np.asarray(self.train_dataset["length"]), step, self.args.seed)
 
     def _get_eval_sampler(self, eval_dataset: datasets.Dataset) -> Sampler | None:
         # Trainer would shuffle it by length groups, and the predictions would no longer stand beside their proteins.
