@@ -60,8 +60,8 @@ def test_a_missing_value_is_explained(tmp_path: Path) -> None:
 def test_more_gpus_than_there_are(tmp_path: Path) -> None:
     result = run("train.py", "trainer.gpus=99", "data.limit=20", f"hydra.run.dir={tmp_path}/run")
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("error: trainer.gpus=99, but this machine has ")
-    assert "Traceback" not in result.stderr
+    (said,) = result.stderr.splitlines()
+    assert said.startswith("error: trainer.gpus=99, but this machine has ")
 
 
 @pytest.mark.parametrize("script", ["train.py", "predict.py"])

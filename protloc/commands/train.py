@@ -13,7 +13,7 @@ from protloc.config import TrainConfig
 from protloc.data.corpus import load_corpus
 from protloc.model.build import build_model
 from protloc.model.folder import encoder_of
-from protloc.training.arguments import check_arguments
+from protloc.training.arguments import check_options
 from protloc.training.evaluation import evaluate_split
 from protloc.training.report import run_metrics, save_model_folder, write_report
 from protloc.training.service import logging_service
@@ -35,7 +35,7 @@ def train(config: TrainConfig, run_dir: Path) -> float:
     Raises:
         UserError: for anything that the user can mend.
     """
-    check_arguments(config.trainer.args)
+    check_options(config.trainer)
     with logging_service(config, run_dir):
         return _train(config, run_dir)
 

@@ -36,15 +36,12 @@ def training_arguments(
         steps_per_epoch: optimizer steps an epoch, for the length of the warm-up.
 
     Raises:
-        UserError: the batch cannot be split, or the machine lacks what is asked for.
+        UserError: see `check_options`.
     """
+    check_options(options)
     device = training_device(options.gpus)
     precision = pick_precision(options.precision, device)
     micro = options.micro_batch_size or options.batch_size
-    if options.batch_size % micro:
-        raise UserError(
-            f"trainer.batch_size={options.batch_size} is no multiple of trainer.micro_batch_size={micro}", exit_code=2
-        )
     values: dict[str, Any] = {
         "output_dir": str(run_dir / "checkpoints"),
         "run_name": run_dir.name,
@@ -91,6 +88,22 @@ def training_device(gpus: int | str) -> torch.device:
     if wanted > 1:
         raise UserError(f"trainer.gpus={wanted}: training on several GPUs is not there yet; give trainer.gpus=1")
     return torch.device("cuda" if wanted else "cpu")
+
+
+def check_options(options: TrainerConfig) -> None:
+    """Refuse what cannot work on this machine, before the data are read.
+
+    Raises:
+        UserError: an argument is unknown or of the wrong type, the batch cannot be split, or the machine lacks what is
+            asked for.
+    """
+    check_arguments(options.args)
+    micro = options.micro_batch_size or options.batch_size
+    if options.batch_size % micro:
+        raise UserError(
+            f"trainer.batch_size={options.batch_size} is no multiple of trainer.micro_batch_size={micro}", exit_code=2
+        )
+    pick_precision(options.precision, training_device(options.gpus))
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:
