@@ -131,6 +131,10 @@ class ModelConfig:
         "middle", "what a longer protein loses: its middle (both ends carry signals), or all but its head or tail",
         choices=("middle", "head", "tail"),
     )  # fmt: skip
+    attention: str = option(
+        "auto", "how proteins share a batch while training; auto: packed, without padding, where that is faster",
+        choices=("auto", "packed", "padded"),
+    )  # fmt: skip
     pooling: str = option(
         "mean", "how residues become one vector a protein", choices=("mean", "cls", "light_attention", "attention")
     )

@@ -30,19 +30,48 @@ def pad(rows: Sequence[np.ndarray], pad_id: int) -> dict[str, torch.Tensor]:
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
 
 
+def pack(rows: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Token ids of B proteins behind each other.
+
+    Args:
+        rows: ids of each protein, shape `(length,)`.
+
+    Returns:
+        `input_ids (T,)` and `position_ids (T,)`, int64, T the sum of the lengths, positions from 0 in each protein;
+        `cu_seqlens (B + 1,)`, int32, where each begins, and the end of the last; `lengths`, a list of B ints.
+    """
+    lengths = np.array([len(row) for row in rows])
+    ends = np.concatenate([[0], lengths.cumsum()])
+    positions = np.arange(ends[-1]) - np.repeat(ends[:-1], lengths)
+    return {
+        "input_ids": torch.from_numpy(np.concatenate(rows).astype(np.int64)),
+        "position_ids": torch.from_numpy(positions),
+        "cu_seqlens": torch.from_numpy(ends.astype(np.int32)),
+        "lengths": lengths.tolist(),
+    }
+
+
 @dataclass(frozen=True)
 class Collator:
-    """Rows of a corpus to a padded batch; the encoding is a table look-up, too cheap to be stored."""
+    """Rows of a corpus to a batch; the encoding is a table look-up, too cheap to be stored.
+
+    Attributes:
+        encoder: of the model.
+        pad_id: the id that fills a padded batch.
+        packed: pack, not pad.
+    """
 
     encoder: ResidueEncoder
     pad_id: int
+    packed: bool = False
 
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """`input_ids (B, T)`, `attention_mask (B, T)` and, where the rows have labels, `labels (B,)`, all int64."""
-        batch = pad([self.encoder.encode(row["sequence"]) for row in rows], self.pad_id)
-        if "label" in rows[0]:
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """What `pad` or `pack` gives and, where the rows have labels, `labels (B,)`, int64."""
+        encoded = [self.encoder.encode(row["sequence"]) for row in rows]
+        batch: dict[str, Any] = {}
+        if "label" in rows[0]:  # first: Trainer takes the first tensor's length for the number of proteins
             batch["labels"] = torch.tensor([row["label"] for row in rows], dtype=torch.int64)
-        return batch
+        return batch | (pack(encoded) if self.packed else pad(encoded, self.pad_id))
 
 
 class LengthGroupedSampler(Sampler[int]):

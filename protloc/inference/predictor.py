@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from protloc.data.batching import by_length, pad
+from protloc.data.batching import by_length, pack, pad
 from protloc.data.records import Protein
 from protloc.errors import UserError
 from protloc.model.decision import columns, rows
 from protloc.model.folder import SavedModel
+from protloc.model.packed import choose_attention
 from protloc.model.precision import autocast, pick_device, pick_precision
 
 
@@ -43,6 +44,7 @@ class Predictor:
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.model = saved.model.to(self.device)
+        self.packed = choose_attention("auto", self.model.backbone, self.device, self.precision) == "packed"
         self.encoder, self.names, self.pad_id = saved.encoder, saved.names, saved.tokenizer.pad_token_id
         self.batch_tokens, self.window = batch_tokens, window
 
@@ -81,7 +83,8 @@ class Predictor:
 
     @torch.inference_mode()
     def _forward(self, ids: list[np.ndarray]) -> np.ndarray:
-        batch = {name: tensor.to(self.device) for name, tensor in pad(ids, self.pad_id).items()}
+        made = pack(ids) if self.packed else pad(ids, self.pad_id)
+        batch = {name: x.to(self.device) if isinstance(x, torch.Tensor) else x for name, x in made.items()}
         with autocast(self.precision, self.device):
             logits: torch.Tensor = self.model(**batch).logits
         return logits.float().cpu().numpy()

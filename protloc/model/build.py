@@ -18,6 +18,7 @@ from protloc.data.encoding import ResidueEncoder
 from protloc.errors import UserError
 from protloc.model.classifier import ProteinClassifier, drop_unused, without_pooler
 from protloc.model.configuration import ProteinClassifierConfig, TinyConfig
+from protloc.model.packed import enable_packing
 from protloc.model.tokenizer import residue_tokenizer
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def build_model(options: ModelConfig, names: Sequence[str]) -> tuple[ProteinClas
     model = ProteinClassifier(config)
     if options.name_or_path is not None:
         model.backbone = _pretrained(options, backbone_config)
+        enable_packing(model.backbone)
     freeze(model, options.freeze_layers)
     return model, tokenizer
 

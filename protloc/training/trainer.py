@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from protloc.data.batching import Collator, LengthGroupedSampler
 from protloc.data.corpus import Corpus
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.folder import encoder_of
+from protloc.model.packed import choose_attention
 from protloc.training.arguments import training_arguments
 from protloc.training.loss import ClassificationLoss, balanced_weights
 from protloc.training.metrics import LocalizationMetrics
 from protloc.training.progress import TrainingProgress
+
+log = logging.getLogger(__name__)
 
 
 class ProteinTrainer(Trainer):
@@ -60,12 +64,16 @@ def build_trainer(
     lengths = np.asarray(corpus.train["length"])
     progress = TrainingProgress(int(lengths.clip(max=encoder.max_residues or lengths.max()).sum()))
     metrics = LocalizationMetrics(len(corpus.labels.names))
+    args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch)
+    precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
+    attention = choose_attention(config.model.attention, model.backbone, args.device, precision)
+    log.info("batches are %s, computed in %s on %s", attention, precision, args.device)
     trainer = ProteinTrainer(
         model=model,
-        args=training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch),
+        args=args,
         train_dataset=corpus.train,
         eval_dataset=corpus.validation.select(longest_first(corpus.validation)),
-        data_collator=Collator(encoder, tokenizer.pad_token_id),
+        data_collator=Collator(encoder, tokenizer.pad_token_id, packed=attention == "packed"),
         processing_class=tokenizer,
         compute_loss_func=ClassificationLoss(options.label_smoothing, weights),
         compute_metrics=lambda prediction: summary(metrics, prediction),

@@ -1,0 +1,165 @@
+"""Attention over proteins that lie behind each other in one row, without padding.
+
+A padded batch computes rows of padding and drags a mask along; a packed one holds residues only. The backbone's code
+is transformers' own: it finds this function under a name, and hands it what the batch says about its proteins.
+
+T tokens of B proteins together, H heads, K channels a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedConfig, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from protloc.errors import UserError
+
+NAME = "protloc_packed"
+"""The attention's name in a configuration's `_attn_implementation`."""
+
+PACKABLE = ("bert", "esm")
+"""Backbones whose attention is the only place where a protein meets its neighbours in the row."""
+
+
+def can_pack(backbone: PreTrainedConfig) -> bool:
+    """Whether a backbone can read packed batches: a known architecture, without dropout in its attention."""
+    return backbone.model_type in PACKABLE and not getattr(backbone, "attention_probs_dropout_prob", 0.0)
+
+
+def enable_packing(backbone: PreTrainedModel) -> None:
+    """Let a backbone read packed batches beside padded ones, where it can; an attention of the user's choice stays."""
+    if backbone.config._attn_implementation in ("sdpa", NAME):
+        backbone.set_attn_implementation(NAME if can_pack(backbone.config) else "sdpa")
+
+
+def choose_attention(wanted: str, backbone: PreTrainedModel, device: torch.device, precision: str) -> str:
+    """`packed` or `padded`.
+
+    Args:
+        wanted: `auto`, `packed` or `padded`. `auto` packs where it is the faster: not in fp32 on a GPU, where PyTorch
+            has no kernel over many proteins.
+        backbone: of the model.
+        device: where it runs.
+        precision: `fp32`, `bf16` or `fp16`.
+
+    Raises:
+        UserError: `packed`, and the backbone cannot.
+    """
+    able = backbone.config._attn_implementation == NAME
+    if wanted == "packed" and not able:
+        raise UserError(
+            f"model.attention=packed, but a {backbone.config.model_type} backbone cannot be packed; take auto or padded"
+        )
+    if wanted == "auto":
+        return "packed" if able and (device.type == "cpu" or precision != "fp32") else "padded"
+    return wanted
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Which tokens of a row belong to which protein.
+
+    Attributes:
+        lengths: tokens of each protein, on the host, so that no kernel waits for them.
+        cu_seqlens: where each begins, and the end of the last; shape `(B + 1,)`, int32, on the device.
+        max_length: tokens of the longest.
+    """
+
+    lengths: Sequence[int]
+    cu_seqlens: Tensor
+    max_length: int
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    packing: Packing | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Each protein attends to itself. Without `packing` this is transformers' attention for padded batches.
+
+    Args:
+        module: the attention layer.
+        query: shape `(1, H, T, K)`; `key` and `value` alike.
+        key: see `query`.
+        value: see `query`.
+        attention_mask: of a padded batch; None for a packed one.
+        scaling: factor of the scores; None means 1 / sqrt(K).
+        dropout: 0 for a packed batch, as `can_pack` sees to.
+        packing: the proteins.
+        kwargs: for transformers' attention.
+
+    Returns:
+        Shape `(1, T, H, K)`, and None in the place of the weights.
+    """
+    if packing is None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
+        )
+    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
+        return _varlen(query, key, value, packing, scaling), None
+    return _by_protein(query, key, value, packing.lengths, scaling), None
+
+
+def _varlen(query: Tensor, key: Tensor, value: Tensor, packing: Packing, scaling: float | None) -> Tensor:
+    """One kernel over all proteins (FlashAttention, Dao 2023), part of PyTorch."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    q_THK, k_THK, v_THK = (x[0].transpose(0, 1) for x in (query, key, value))
+    ends, longest = packing.cu_seqlens, packing.max_length
+    return varlen_attn(q_THK, k_THK, v_THK, ends, ends, longest, longest, scale=scaling)[None]
+
+
+def _by_protein(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int], scaling: float | None) -> Tensor:
+    """Protein by protein, neighbours of equal length together."""
+    parts, start = [], 0
+    for count, length in runs(lengths):
+        end = start + count * length
+        q, k, v = (x[0, :, start:end].unflatten(1, (count, length)).transpose(0, 1) for x in (query, key, value))
+        out_NHLK = nn.functional.scaled_dot_product_attention(q, k, v, scale=scaling)
+        parts.append(out_NHLK.transpose(1, 2).flatten(0, 1))
+        start = end
+    return torch.cat(parts)[None]
+
+
+def runs(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Neighbours of equal length, as `(how many, length)`."""
+    for length, group in groupby(lengths):
+        yield len(list(group)), length
+
+
+def unpack(row_TD: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Packed states as a padded rectangle, for the head: its cost is small, and it has one code for both.
+
+    Args:
+        row_TD: shape `(T, D)`.
+        lengths: tokens of each protein; their sum is T.
+
+    Returns:
+        `(B, longest, D)`, zero at padding, and its mask `(B, longest)`, bool.
+    """
+    # Indices are made on the host from lengths that are there: asking a GPU for them would make it wait.
+    sizes_B = torch.tensor(lengths)
+    rows, width = len(lengths), int(sizes_B.max())
+    shifts_B = torch.arange(rows) * width - (sizes_B.cumsum(0) - sizes_B)
+    places_T = torch.arange(len(row_TD)) + shifts_B.repeat_interleave(sizes_B)
+    mask_BT = torch.arange(width)[None] < sizes_B[:, None]
+    padded = row_TD.new_zeros(rows * width, row_TD.shape[1])
+    padded = padded.index_copy(0, places_T.to(row_TD.device, non_blocking=True), row_TD)
+    return padded.unflatten(0, (rows, width)), mask_BT.to(row_TD.device, non_blocking=True)
+
+
+AttentionInterface.register(NAME, packed_attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)
