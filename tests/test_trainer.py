@@ -131,6 +131,11 @@ def test_a_batch_that_cannot_be_split(tmp_path: Path) -> None:
         trainer_for(tmp_path, micro_batch_size=3)
 
 
+def test_arguments_that_do_not_fit_each_other(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"trainer.args do not fit: .*save and eval strategy to match"):
+        trainer_for(tmp_path, args={"eval_strategy": "steps", "eval_steps": 5})
+
+
 def test_more_gpus_than_there_are(tmp_path: Path) -> None:
     have = torch.cuda.device_count()
     with pytest.raises(UserError, match=rf"trainer.gpus={have + 8}, but this machine has"):

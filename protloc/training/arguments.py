@@ -36,7 +36,7 @@ def training_arguments(
         steps_per_epoch: optimizer steps an epoch, for the length of the warm-up.
 
     Raises:
-        UserError: see `check_options`.
+        UserError: see `check_options`; or transformers refuses the combination.
     """
     check_options(options)
     device = training_device(options.gpus)
@@ -72,7 +72,12 @@ def training_arguments(
         "disable_tqdm": True,  # protloc draws its own progress
         "dataloader_pin_memory": device.type == "cuda",
     }
-    return TrainingArguments(**{**values, **options.args})
+    try:
+        return TrainingArguments(**{**values, **options.args})
+    except (ValueError, ImportError) as error:
+        if not options.args:
+            raise  # ours
+        raise UserError(f"trainer.args do not fit: {' '.join(str(error).split())}", exit_code=2) from error
 
 
 def training_device(gpus: int | str) -> torch.device:
