@@ -102,7 +102,6 @@ class Recipe:
 
     epochs: float = option(MISSING, "passes over the training proteins", least=0.01)
     batch_size: int = option(MISSING, "proteins an optimizer step", least=1)
-    micro_batch_size: int | None = option(None, "proteins computed at once on one device; null: all", least=1)
     learning_rate: float = option(MISSING, "peak learning rate", least=0)
     weight_decay: float = option(MISSING, "decoupled weight decay", least=0)
     warmup: float = option(0.1, "share of the steps over which the learning rate rises", least=0, most=1)
@@ -163,6 +162,10 @@ class TrainerConfig(Recipe):
         choices=("auto", "fp32", "bf16", "fp16"),
     )  # fmt: skip
     gpus: int | str = option("auto", "GPUs of this machine: auto, 0 (the CPU) or a number", choices=("auto",), least=0)
+    max_tokens: int | str = option(
+        "auto", "tokens computed at once on one device; a larger batch is split, with the same result; auto: what fits",
+        choices=("auto",), least=1,
+    )  # fmt: skip
     keep_checkpoints: int = option(2, "checkpoints kept: the best and the newest", least=1)
     args: dict[str, Any] = option({}, "any other option of transformers.TrainingArguments, by its own name")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from protloc.data.batching import Collator, LengthGroupedSampler, by_length, pad
+from protloc.data.batching import Collator, LengthGroupedSampler, by_length, pad, parts
 from protloc.data.encoding import ResidueEncoder
 from protloc.model.tiny import tiny_tokenizer
 
@@ -16,11 +16,13 @@ def test_pad_fills_on_the_right() -> None:
 
 
 def test_collator_encodes_and_labels() -> None:
-    collator = Collator(ResidueEncoder(tiny_tokenizer(), None, "middle"), pad_id=0)
-    batch = collator([{"sequence": "AC", "label": 2}, {"sequence": "Y", "label": 0}])
-    assert batch["input_ids"].tolist() == [[2, 3], [21, 0]]
-    assert batch["labels"].tolist() == [2, 0]
-    assert "labels" not in collator([{"sequence": "AC"}])
+    collator = Collator(ResidueEncoder(tiny_tokenizer(), None, "middle"), pad_id=0, max_tokens=100)
+    batch = collator([{"sequence": "Y", "label": 0}, {"sequence": "AC", "label": 2}])
+    assert batch["labels"].tolist() == [0, 2]
+    assert batch["order"] == [1, 0]
+    (part,) = batch["parts"]
+    assert part["input_ids"].tolist() == [[2, 3], [21, 0]]
+    assert part["labels"].tolist() == [2, 0]
 
 
 def test_by_length_respects_the_budget_and_loses_nothing() -> None:
@@ -59,3 +61,46 @@ def test_the_order_depends_on_seed_and_epoch_only() -> None:
 
 def test_fewer_proteins_than_a_batch() -> None:
     assert list(LengthGroupedSampler(np.array([3, 9, 5]), 8, seed=0)) == [1, 2, 0]
+
+
+def test_parts_hold_every_protein_once_whatever_the_mix() -> None:
+    """Hostile mixes: one giant, all equal, all 1, longer than the budget alone, random."""
+    rng = np.random.default_rng(0)
+    mixes = [
+        [5000, 1, 1, 1],
+        [7] * 20,
+        [1] * 33,
+        [300],
+        [300, 300],
+        *(rng.integers(1, 400, 40).tolist() for _ in range(50)),
+    ]
+    for lengths in mixes:
+        for packed in (True, False):
+            for budget in (1, 100, 256, 10_000):
+                made = parts(lengths, budget, packed=packed)
+                assert sorted(i for part in made for i in part) == list(range(len(lengths)))
+                for part in made:
+                    sizes = [lengths[i] for i in part]
+                    assert sizes == sorted(sizes, reverse=True)
+                    assert len(part) == 1 or (sum(sizes) if packed else sizes[0] * len(part)) <= budget
+
+
+def test_parts_are_few_and_even() -> None:
+    made = parts([10] * 12, 50, packed=True)
+    assert [len(part) for part in made] == [4, 4, 4]
+    assert len(parts([10] * 12, 120, packed=True)) == 1
+    assert len(parts([30, 10, 10], 60, packed=False)) == 2
+
+
+def test_collator_keeps_labels_beside_their_proteins() -> None:
+    tokenizer = tiny_tokenizer()
+    encoder = ResidueEncoder(tokenizer, None, "middle")
+    rows = [{"sequence": "ACD"[: i % 3 + 1] * (i + 1), "label": i} for i in range(9)]
+    for packed in (True, False):
+        batch = Collator(encoder, tokenizer.pad_token_id, max_tokens=20, packed=packed)(rows)
+        assert len(batch["parts"]) > 2
+        assert batch["labels"].tolist() == list(range(9))
+        assert [label for part in batch["parts"] for label in part["labels"].tolist()] == batch["order"]
+        for part in batch["parts"]:
+            sizes = part["lengths"] if packed else part["attention_mask"].sum(1).tolist()
+            assert sizes == [len(rows[i]["sequence"]) for i in part["labels"]]

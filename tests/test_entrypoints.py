@@ -152,7 +152,7 @@ def test_a_protein_language_model_from_a_local_folder(folder: Path, tmp_path: Pa
     backbone = write_esm2(tmp_path / "backbone")
     result = run(
         "train.py", "model=esm2_8m", f"model.name_or_path={backbone}", "data=fasta", "data.train=train.fasta",
-        "data.test=test.fasta", "trainer.epochs=1", "trainer.batch_size=8", "trainer.micro_batch_size=4",
+        "data.test=test.fasta", "trainer.epochs=1", "trainer.batch_size=8", "trainer.max_tokens=100",
         "model.freeze_layers=1", f"hydra.run.dir={tmp_path}/run", cwd=folder, cache=folder / "cache",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -51,27 +51,75 @@ def pack(rows: Sequence[np.ndarray]) -> dict[str, Any]:
     }
 
 
+def parts(lengths: Sequence[int], max_tokens: int, *, packed: bool) -> list[list[int]]:
+    """A batch in as few parts as `max_tokens` allows, about equal in tokens, like lengths together.
+
+    Args:
+        lengths: tokens of each protein.
+        max_tokens: tokens of a part, for padded parts with the padding; a longer protein makes a part of its own.
+        packed: parts have no padding.
+
+    Returns:
+        Indices of the proteins of each part, the longest first.
+    """
+    order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
+    fewest = _cut(order, lengths, max_tokens, packed)
+    # The fewest parts again with less in each, so that the last is not a small rest.
+    even = -(-sum(lengths) // len(fewest))
+    for tokens in range(even, max_tokens, max(1, (max_tokens - even) // 8)):
+        found = _cut(order, lengths, tokens, packed)
+        if len(found) == len(fewest):
+            return found
+    return fewest
+
+
+def _cut(order: Sequence[int], lengths: Sequence[int], max_tokens: int, packed: bool) -> list[list[int]]:
+    found: list[list[int]] = []
+    tokens = 0
+    for i in order:
+        tokens += lengths[i] if packed else lengths[found[-1][0]] if found else 0
+        if not found or tokens > max_tokens:
+            found.append([])
+            tokens = lengths[i]
+        found[-1].append(i)
+    return found
+
+
 @dataclass(frozen=True)
 class Collator:
-    """Rows of a corpus to a batch; the encoding is a table look-up, too cheap to be stored.
+    """Rows of a corpus to a batch in parts; the encoding is a table look-up, too cheap to be stored.
 
     Attributes:
         encoder: of the model.
-        pad_id: the id that fills a padded batch.
+        pad_id: the id that fills a padded part.
+        max_tokens: tokens of a part.
         packed: pack, not pad.
     """
 
     encoder: ResidueEncoder
     pad_id: int
+    max_tokens: int
     packed: bool = False
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """What `pad` or `pack` gives and, where the rows have labels, `labels (B,)`, int64."""
+        """The whole batch's `labels (B,)`, int64, and its parts.
+
+        Returns:
+            `labels`; `parts`, what `pad` or `pack` gives, each with its own `labels`; and `order`, B ints: which row
+            each protein of the parts was.
+        """
         encoded = [self.encoder.encode(row["sequence"]) for row in rows]
-        batch: dict[str, Any] = {}
-        if "label" in rows[0]:  # first: Trainer takes the first tensor's length for the number of proteins
-            batch["labels"] = torch.tensor([row["label"] for row in rows], dtype=torch.int64)
-        return batch | (pack(encoded) if self.packed else pad(encoded, self.pad_id))
+        labels = torch.tensor([row["label"] for row in rows], dtype=torch.int64)
+        made = parts([len(ids) for ids in encoded], self.max_tokens, packed=self.packed)
+        return {
+            "labels": labels,  # first: Trainer takes the first tensor's length for the number of proteins
+            "order": [i for part in made for i in part],
+            "parts": [{"labels": labels[part], **self.batch([encoded[i] for i in part])} for part in made],
+        }
+
+    def batch(self, encoded: Sequence[np.ndarray]) -> dict[str, Any]:
+        """Token ids of proteins as one packed or padded batch."""
+        return pack(encoded) if self.packed else pad(encoded, self.pad_id)
 
 
 class LengthGroupedSampler(Sampler[int]):
@@ -82,7 +130,7 @@ class LengthGroupedSampler(Sampler[int]):
     and again, and a model would end each epoch tuned to the shortest. Measured with `tiny` on DeepLoc: after the first
     epoch 35 % of the validation proteins are right with transformers' own sampler, which does so, and 47 % with this.
 
-    What is in a batch depends on seed and epoch only. Inside a batch the longest come first, so that micro-batches too
+    What is in a batch depends on seed and epoch only. Inside a batch the longest come first, so that its parts too
     hold like lengths; the first epoch begins with the longest protein, so that what does not fit the memory fails at
     once. Proteins that fill no batch come last.
 

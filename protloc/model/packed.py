@@ -119,7 +119,8 @@ def _varlen(query: Tensor, key: Tensor, value: Tensor, packing: Packing, scaling
 
     q_THK, k_THK, v_THK = (x[0].transpose(0, 1) for x in (query, key, value))
     ends, longest = packing.cu_seqlens, packing.max_length
-    return varlen_attn(q_THK, k_THK, v_THK, ends, ends, longest, longest, scale=scaling)[None]
+    out_THK: Tensor = varlen_attn(q_THK, k_THK, v_THK, ends, ends, longest, longest, scale=scaling)  # type: ignore[assignment]
+    return out_THK[None]
 
 
 def _by_protein(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int], scaling: float | None) -> Tensor:

@@ -20,6 +20,9 @@ from protloc.model.precision import pick_precision
 KEPT = {"output_dir": "hydra.run.dir=FOLDER names it", "remove_unused_columns": "the data path needs every column"}
 """Options of TrainingArguments that protloc keeps for itself, and why."""
 
+EVAL_BATCH = 64
+"""Proteins handed over at once for evaluation; what is computed at once is bounded by `max_tokens`."""
+
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -41,15 +44,13 @@ def training_arguments(
     check_options(options)
     device = training_device(options.gpus)
     precision = pick_precision(options.precision, device)
-    micro = options.micro_batch_size or options.batch_size
     values: dict[str, Any] = {
         "output_dir": str(run_dir / "checkpoints"),
         "run_name": run_dir.name,
         "seed": seed,
         "num_train_epochs": options.epochs,
-        "per_device_train_batch_size": micro,
-        "per_device_eval_batch_size": micro,
-        "gradient_accumulation_steps": options.batch_size // micro,
+        "per_device_train_batch_size": options.batch_size,  # split by the collator, under max_tokens
+        "per_device_eval_batch_size": EVAL_BATCH,
         "learning_rate": options.learning_rate,
         "weight_decay": options.weight_decay,
         "lr_scheduler_type": SCHEDULES[options.schedule],
@@ -99,15 +100,9 @@ def check_options(options: TrainerConfig) -> None:
     """Refuse what cannot work on this machine, before the data are read.
 
     Raises:
-        UserError: an argument is unknown or of the wrong type, the batch cannot be split, or the machine lacks what is
-            asked for.
+        UserError: an argument is unknown or of the wrong type, or the machine lacks what is asked for.
     """
     check_arguments(options.args)
-    micro = options.micro_batch_size or options.batch_size
-    if options.batch_size % micro:
-        raise UserError(
-            f"trainer.batch_size={options.batch_size} is no multiple of trainer.micro_batch_size={micro}", exit_code=2
-        )
     pick_precision(options.precision, training_device(options.gpus))
 
 

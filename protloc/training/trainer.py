@@ -8,7 +8,8 @@ from typing import Any
 
 import datasets
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedTokenizerBase, PrinterCallback, Trainer
 
@@ -20,6 +21,7 @@ from protloc.model.folder import encoder_of
 from protloc.model.packed import choose_attention
 from protloc.training.arguments import training_arguments
 from protloc.training.loss import ClassificationLoss, balanced_weights
+from protloc.training.memory import pick_max_tokens
 from protloc.training.metrics import LocalizationMetrics
 from protloc.training.progress import TrainingProgress
 
@@ -30,6 +32,27 @@ class ProteinTrainer(Trainer):
     """Trainer that evaluates in the order of the data; the corpus hands it over sorted by length."""
 
     progress: TrainingProgress
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """The loss of a batch, its gradient added part by part; each part is divided by the proteins of the whole."""
+        step = super().training_step
+        return torch.stack([step(model, part, num_items_in_batch) for part in inputs["parts"]]).sum()
+
+    def prediction_step(
+        self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Mean loss, logits and labels of a batch, from its parts."""
+        sizes = torch.tensor([len(part["labels"]) for part in inputs["parts"]], dtype=torch.float32)
+        step = super().prediction_step
+        steps = [step(model, part, prediction_loss_only, ignore_keys) for part in inputs["parts"]]
+        losses, logits, labels = zip(*steps, strict=True)
+        loss = (torch.stack(losses) * (sizes / sizes.sum()).to(losses[0].device)).sum()
+        if prediction_loss_only:
+            return loss, None, None
+        back = torch.tensor(inputs["order"]).argsort()  # the rows' own order
+        return loss, torch.cat(logits)[back.to(logits[0].device)], torch.cat(labels)[back.to(labels[0].device)]
 
     def _get_train_sampler(self, train_dataset: datasets.Dataset | None = None) -> Sampler | None:
         if self.args.train_sampling_strategy != "group_by_length":
@@ -67,13 +90,15 @@ def build_trainer(
     args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch)
     precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
     attention = choose_attention(config.model.attention, model.backbone, args.device, precision)
-    log.info("batches are %s, computed in %s on %s", attention, precision, args.device)
+    max_tokens = pick_max_tokens(options.max_tokens, model, attention, precision, args.device)
+    log.info("batches are %s, at most %s tokens at once, computed in %s on %s",
+             attention, f"{max_tokens:,}", precision, args.device)  # fmt: skip
     trainer = ProteinTrainer(
         model=model,
         args=args,
         train_dataset=corpus.train,
         eval_dataset=corpus.validation.select(longest_first(corpus.validation)),
-        data_collator=Collator(encoder, tokenizer.pad_token_id, packed=attention == "packed"),
+        data_collator=Collator(encoder, tokenizer.pad_token_id, max_tokens, packed=attention == "packed"),
         processing_class=tokenizer,
         compute_loss_func=ClassificationLoss(options.label_smoothing, weights),
         compute_metrics=lambda prediction: summary(metrics, prediction),

@@ -1,0 +1,205 @@
+"""How many residues a second? Five ways to make batches, one model, one loop, interleaved in one run.
+
+    python benchmarks/throughput.py --quick
+    python benchmarks/throughput.py --fasta deeploc_data.fasta --json throughput.json
+    python benchmarks/throughput.py --model protbert --device cuda --batch 32
+
+- `aws`: pad to the maximum length, batches of 4, fp32: the published AWS sample.
+- `hf_random`: random batches, padded to their longest, fp32: Trainer's default collator.
+- `hf_grouped_bf16`: batches of like length, padded, bf16 where the device computes it fast: Trainer's best setting.
+- `padded`: protloc's padded batches. `packed`: protloc's packed batches. Both in protloc's precision.
+
+All five run through the same loop without Trainer, which is kind to the first three. Weights are random: they do not
+change the speed. Speed counts real residues; padding is not work done. Needs torch, transformers and protloc only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import BertConfig, EsmConfig, PreTrainedConfig
+
+from protloc.data.batching import by_length, pack, pad
+from protloc.model.classifier import ProteinClassifier
+from protloc.model.configuration import ProteinClassifierConfig
+from protloc.model.packed import choose_attention
+from protloc.model.precision import autocast, pick_precision
+
+RECIPES = ("aws", "hf_random", "hf_grouped_bf16", "padded", "packed")
+CLASSES = 10
+
+
+def architecture(name: str) -> PreTrainedConfig:
+    """A backbone's shape; `small` is what two CPU cores can train."""
+    bert = {"vocab_size": 30, "max_position_embeddings": 40_000, "attention_probs_dropout_prob": 0.0,
+            "hidden_dropout_prob": 0.0, "pad_token_id": 0}  # fmt: skip
+    esm = {"vocab_size": 33, "position_embedding_type": "rotary", "token_dropout": True, "pad_token_id": 1,
+           "mask_token_id": 32, "attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0,
+           "emb_layer_norm_before": False}  # fmt: skip
+    shapes: dict[str, PreTrainedConfig] = {
+        "small": BertConfig(
+            hidden_size=320, num_hidden_layers=6, num_attention_heads=20, intermediate_size=1280, **bert
+        ),
+        "protbert": BertConfig(
+            hidden_size=1024, num_hidden_layers=30, num_attention_heads=16, intermediate_size=4096, **bert
+        ),
+        "esm2_8m": EsmConfig(
+            hidden_size=320, num_hidden_layers=6, num_attention_heads=20, intermediate_size=1280, **esm
+        ),
+        "esm2_650m": EsmConfig(
+            hidden_size=1280, num_hidden_layers=33, num_attention_heads=20, intermediate_size=5120, **esm
+        ),
+    }
+    return shapes[name]
+
+
+def protein_lengths(fasta: Path | None, count: int) -> np.ndarray:
+    """Lengths of `count` proteins, in residues: of a file, or drawn as DeepLoc's are (median 425, mean 530)."""
+    rng = np.random.default_rng(0)
+    if fasta is None:
+        return np.exp(rng.normal(np.log(425), 0.664, size=count)).astype(int).clip(40, 13_100)
+    from protloc.data.fasta import read_fasta
+    from protloc.data.records import Protein
+
+    lengths = [len(record.sequence) for record in read_fasta(str(fasta)) if isinstance(record, Protein)]
+    return rng.choice(lengths, size=count, replace=False)
+
+
+class Way:
+    """One recipe: its batches, its precision, and the loop over them."""
+
+    def __init__(self, recipe: str, model: ProteinClassifier, lengths: np.ndarray, longest: int, batch: int) -> None:
+        self.recipe, self.model, self.device = recipe, model, model.device
+        fast = pick_precision("auto", self.device)
+        self.precision = "fp32" if recipe in ("aws", "hf_random") else fast
+        if recipe == "packed":
+            choose_attention("packed", model.backbone, self.device, self.precision)  # says so where it cannot
+        rng = np.random.default_rng(1)
+        self.proteins = [rng.integers(5, 25, size=n + 2, dtype=np.int32) for n in lengths]
+        self.residues = int(lengths.sum())
+        self.longest = longest + 2
+        self.batches = list(self._batches(np.array([len(p) for p in self.proteins]), 4 if recipe == "aws" else batch))
+
+    def _batches(self, sizes: np.ndarray, count: int) -> Iterator[list[int]]:
+        order = np.random.default_rng(2).permutation(len(sizes))
+        if self.recipe not in ("aws", "hf_random"):
+            order = order[np.argsort(-sizes[order], kind="stable")]
+        for start in range(0, len(order), count):
+            yield order[start : start + count].tolist()
+
+    def _batch(self, indices: list[int]) -> dict[str, Any]:
+        rows = [self.proteins[i] for i in indices]
+        pad_id = int(self.model.config.backbone.pad_token_id)
+        made: dict[str, Any] = pack(rows) if self.recipe == "packed" else pad(rows, pad_id)
+        if self.recipe == "aws":
+            missing = self.longest - made["input_ids"].shape[1]
+            made = {
+                "input_ids": torch.nn.functional.pad(made["input_ids"], (0, missing), value=pad_id),
+                "attention_mask": torch.nn.functional.pad(made["attention_mask"], (0, missing)),
+            }
+        return {k: x.to(self.device, non_blocking=True) if isinstance(x, torch.Tensor) else x for k, x in made.items()}
+
+    def train(self) -> float:
+        """Real residues a second of forward, backward and optimizer step."""
+        self.model.train()
+        optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-5, fused=True)
+
+        def step(indices: list[int]) -> None:
+            with autocast(self.precision, self.device):
+                logits = self.model(**self._batch(indices)).logits
+            labels = torch.zeros(len(indices), dtype=torch.int64, device=self.device)
+            torch.nn.functional.cross_entropy(logits.float(), labels).backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+        return self._timed(step, self.batches)
+
+    def predict(self, max_tokens: int) -> float:
+        """Real residues a second of the forward pass; protloc fills its batches to `max_tokens`."""
+        self.model.eval()
+        batches = self.batches
+        if self.recipe in ("padded", "packed"):
+            batches = list(by_length([len(p) for p in self.proteins], max_tokens))
+
+        @torch.inference_mode()
+        def step(indices: list[int]) -> None:
+            with autocast(self.precision, self.device):
+                self.model(**self._batch(indices)).logits.float().cpu()
+
+        return self._timed(step, batches)
+
+    def _timed(self, step: Callable[[list[int]], None], batches: list[list[int]]) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        began = time.perf_counter()
+        for indices in batches:
+            step(indices)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return self.residues / (time.perf_counter() - began)
+
+
+def measure(options: argparse.Namespace, longest: int | None) -> dict[str, dict[str, float]]:
+    """Medians of `options.rounds` interleaved rounds for one maximum length."""
+    lengths = protein_lengths(options.fasta, options.proteins)
+    limit = int(longest or lengths.max())
+    torch.manual_seed(0)
+    config = ProteinClassifierConfig(
+        backbone=architecture(options.model), pooling="mean", num_labels=CLASSES, special_token_ids=[0]
+    )
+    model = ProteinClassifier(config).to(options.device)
+    ways = [Way(recipe, model, lengths.clip(max=limit), limit, options.batch) for recipe in options.recipes]
+    seen: dict[str, dict[str, list[float]]] = {"train": {}, "predict": {}}
+    for round_number in range(options.rounds + 1):
+        for way in ways:
+            for what, speed in (("train", way.train()), ("predict", way.predict(options.max_tokens))):
+                if round_number:  # the first warms up
+                    seen[what].setdefault(way.recipe, []).append(speed)
+    return {what: {r: statistics.median(speeds) for r, speeds in by.items()} for what, by in seen.items()}
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fasta", type=Path, help="proteins whose lengths are taken; drawn like DeepLoc's without it")
+    parser.add_argument("--model", default="small", choices=("small", "protbert", "esm2_8m", "esm2_650m"))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", type=torch.device)
+    parser.add_argument("--max-lengths", nargs="+", default=["512", "1024", "none"], help="residues read, or none")
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
+    parser.add_argument("--proteins", type=int, default=192, help="proteins in one round")
+    parser.add_argument("--batch", type=int, default=8, help="proteins a batch, but for aws")
+    parser.add_argument("--max-tokens", type=int, default=16_384, help="tokens a batch of protloc's prediction")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; medians are shown")
+    parser.add_argument("--quick", action="store_true", help="24 proteins, one round, 512 and 1024: under 3 minutes")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    if options.quick:
+        options.proteins, options.rounds, options.max_lengths = 24, 1, ["512", "1024"]
+    results: dict[str, dict[str, dict[str, float]]] = {"train": {}, "predict": {}}
+    fast = pick_precision("auto", options.device)
+    print(f"{options.model} on {options.device}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}; "
+          f"hf_grouped_bf16, padded and packed compute in {fast}")  # fmt: skip
+    for longest in options.max_lengths:
+        found = measure(options, None if longest == "none" else int(longest))
+        for what, speeds in found.items():
+            results[what][longest] = speeds
+            first = next(iter(speeds.values()))
+            print(f"\n{what}, max length {longest}: real residues/s, and how many times {next(iter(speeds))}")
+            for recipe, speed in speeds.items():
+                print(f"  {recipe:18}{speed:12,.0f}{speed / first:8.2f} ×")
+    if options.device.type == "cuda":
+        print(f"\npeak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
