@@ -6,7 +6,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,16 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from transformers.utils import logging as hf_logging
 
 from protloc.config import PredictConfig
+from protloc.data.ahead import ahead
 from protloc.data.read import read_proteins
 from protloc.data.records import Broken, Protein
 from protloc.data.tables import TableWriter, check_output
 from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
+
+CHUNK = 256
+"""Proteins handed over by the reading thread at once."""
 
 
 def predict(config: PredictConfig) -> None:
@@ -38,14 +44,33 @@ def predict(config: PredictConfig) -> None:
         batch_tokens=config.batch_tokens, window=config.window,
     )  # fmt: skip
     began = time.perf_counter()
-    with TableWriter(output, predictor.columns, overwrite=config.overwrite) as table, progress() as bar:
+    with (
+        TableWriter(output, predictor.columns, overwrite=config.overwrite) as table,
+        ThreadPoolExecutor(1) as writer,
+        progress() as bar,
+    ):
         task = bar.add_task("", total=None, proteins=0, speed=0)
-        for rows in predictor.predict(usable(config, tally)):
-            table.write(rows)
+        written: Future[Any] = writer.submit(list)  # nothing yet
+        for rows in predictor.predict(input_proteins(config, tally)):
+            written.result()  # one window is written while the next is computed, no more
+            written = writer.submit(table.write, rows)
             tally.count(rows)
             speed = tally.residues / (time.perf_counter() - began)
             bar.update(task, proteins=tally.locations.total(), speed=speed)
+        written.result()
     report(output, tally, time.perf_counter() - began)
+
+
+def input_proteins(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
+    """The input's usable proteins, read ahead by a thread; not so standard input, whose reader could not be ended."""
+    proteins = usable(config, tally)
+    return proteins if config.input == "-" else chain.from_iterable(ahead(chunks(proteins)))
+
+
+def chunks(proteins: Iterator[Protein]) -> Iterator[list[Protein]]:
+    """Proteins in lists, so that threads hand over many at once."""
+    while chunk := list(islice(proteins, CHUNK)):
+        yield chunk
 
 
 @dataclass
