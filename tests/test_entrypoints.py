@@ -47,7 +47,7 @@ def test_a_run_leaves_what_is_promised(folder: Path) -> None:
     assert {path.name for path in (folder / "out" / "model").iterdir()} >= {
         "config.json", "model.safetensors", "tokenizer.json", "README.md",
     }  # fmt: skip
-    assert not list((folder / "out").rglob("*.bin")), "weights are safetensors"
+    assert not list((folder / "out" / "model").rglob("*.bin")), "weights are safetensors"
     assert len(list((folder / "out" / "checkpoints").iterdir())) == 2
     for plot in ("confusion_matrix.png", "training_curves.png"):
         assert (folder / "out" / plot).read_bytes().startswith(b"\x89PNG")
@@ -62,6 +62,7 @@ def test_metrics_are_complete_and_agree_with_the_predictions(folder: Path) -> No
     metrics = json.loads((folder / "out" / "metrics.json").read_text())
     assert metrics["counts"] == {
         "train": 81, "validation": 9, "test": 33,
+        "sequences_of_test_in_train": 33, "sequences_of_validation_in_train": 6,
         "cropped_proteins_train": metrics["counts"]["cropped_proteins_train"],
         "cropped_residues_train": metrics["counts"]["cropped_residues_train"],
         "cropped_proteins_validation": metrics["counts"]["cropped_proteins_validation"],
