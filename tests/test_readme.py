@@ -31,7 +31,7 @@ def test_the_tree_names_what_is_there() -> None:
     missing = [name for name in named if not (ROOT / name).exists()]
     assert missing == []
     folders = {f"{file.split('/')[0]}/" for file in files if "/" in file}
-    top = {file for file in files if "/" not in file} - {".gitignore"}
+    top = {file for file in files if "/" not in file} - {".gitignore", "README.md"}
     assert folders | top <= {*named, ".ci/"} | {name for name in named if name.startswith(".ci/")}
     modules = {f for f in files if f.startswith("protloc/") and f.endswith(".py") and "__init__" not in f}
     assert modules <= set(named)
