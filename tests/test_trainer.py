@@ -126,6 +126,23 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
         trainer.train()
 
 
+def test_each_epoch_has_an_order_of_its_own(tmp_path: Path) -> None:
+    trainer = trainer_for(tmp_path, epochs=2)
+    seen: list[str] = []
+    collate = trainer.data_collator
+
+    def recording(rows: list[dict[str, Any]]) -> Any:
+        if len(rows) == TRAINER.batch_size:  # the twelve validation proteins come at once
+            seen.extend(row["id"] for row in rows)
+        return collate(rows)
+
+    trainer.data_collator = recording
+    trainer.train()
+    first, second = seen[:24], seen[24:]
+    assert sorted(first) == sorted(second) == sorted(f"p{i}" for i in range(24))
+    assert first != second
+
+
 def test_arguments_that_do_not_fit_each_other(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"trainer.args do not fit: .*save and eval strategy to match"):
         trainer_for(tmp_path, args={"eval_strategy": "steps", "eval_steps": 5})
