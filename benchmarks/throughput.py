@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, EsmConfig, PreTrainedConfig
 
-from protloc.data.batching import by_length, pack, pad
+from protloc.data.batching import as_batch, by_length
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.configuration import ProteinClassifierConfig
 from protloc.model.packed import choose_attention
@@ -98,14 +98,14 @@ class Way:
     def _batch(self, indices: list[int]) -> dict[str, Any]:
         rows = [self.proteins[i] for i in indices]
         pad_id = int(self.model.config.backbone.pad_token_id)
-        made: dict[str, Any] = pack(rows) if self.recipe == "packed" else pad(rows, pad_id)
+        made = as_batch(rows, pad_id, packed=self.recipe == "packed", device=self.device)
         if self.recipe == "aws":
             missing = self.longest - made["input_ids"].shape[1]
             made = {
                 "input_ids": torch.nn.functional.pad(made["input_ids"], (0, missing), value=pad_id),
                 "attention_mask": torch.nn.functional.pad(made["attention_mask"], (0, missing)),
             }
-        return {k: x.to(self.device, non_blocking=True) if isinstance(x, torch.Tensor) else x for k, x in made.items()}
+        return made
 
     def warm_up(self) -> None:
         """One small batch, so that nothing is set up while the clock runs."""
@@ -133,7 +133,7 @@ class Way:
         self.model.eval()
         batches = self.batches
         if self.recipe in ("padded", "packed"):
-            batches = list(by_length([len(p) for p in self.proteins], max_tokens))
+            batches = by_length([len(p) for p in self.proteins], max_tokens)
 
         @torch.inference_mode()
         def step(indices: list[int]) -> None:

@@ -30,9 +30,8 @@ def composed(*overrides: str, name: str = "train") -> Any:
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
-    word = f"+{group}={choice}" if False else f"{group}={choice}"
     needed = ["data.train=x"] if (group, choice) in (("data", "fasta"), ("data", "csv")) else []
-    config = composed(word, *needed)
+    config = composed(f"{group}={choice}", *needed)
     assert isinstance(config, TrainConfig)
     assert list(problems(config)) == []
 

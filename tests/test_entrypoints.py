@@ -23,14 +23,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     fasta(folder / "train.fasta", 90)
     fasta(folder / "test.fasta", 33, prefix="t")
+    train(folder, "out")
+    return folder
+
+
+def train(folder: Path, name: str, *more: str) -> None:
+    """Train on the folder's files, two epochs unless `more` says otherwise, into `folder / name`."""
     result = run(
         "train.py", "data=fasta", "data.train=train.fasta", "data.test=test.fasta", "trainer.epochs=2", *SMALL_TINY,
-        "model.max_residues=40", "trainer.precision=fp32", "trainer.gpus=0", "hydra.run.dir=out",
+        "model.max_residues=40", "trainer.precision=fp32", "trainer.gpus=0", f"hydra.run.dir={name}", *more,
         cwd=folder, cache=folder / "cache",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    (folder / "stdout.txt").write_text(result.stdout)
-    return folder
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -115,12 +119,7 @@ def test_predict_agrees_with_the_run_on_the_same_proteins(folder: Path, tmp_path
 def test_the_same_seed_gives_the_same_figures_and_another_does_not(folder: Path) -> None:
     figures = {}
     for name, seed in (("again", 1), ("other", 2)):
-        result = run(
-            "train.py", "data=fasta", "data.train=train.fasta", "data.test=test.fasta", "trainer.epochs=2", *SMALL_TINY,
-            "model.max_residues=40", "trainer.precision=fp32", "trainer.gpus=0", f"hydra.run.dir={name}",
-            f"seed={seed}", cwd=folder, cache=folder / "cache",
-        )  # fmt: skip
-        assert result.returncode == 0, result.stderr
+        train(folder, name, f"seed={seed}")
         metrics = json.loads((folder / name / "metrics.json").read_text())
         figures[name] = (metrics["validation"], metrics["test"])
     metrics = json.loads((folder / "out" / "metrics.json").read_text())
@@ -166,12 +165,7 @@ def test_a_protein_language_model_from_a_local_folder(folder: Path, tmp_path: Pa
 
 def test_wandb_offline_needs_no_account(folder: Path) -> None:
     pytest.importorskip("wandb", reason="needs the extra [wandb]")
-    result = run(
-        "train.py", "data=fasta", "data.train=train.fasta", "data.test=test.fasta", "trainer.epochs=1", *SMALL_TINY,
-        "logger=wandb", "logger.mode=offline", "logger.project=cells", "hydra.run.dir=wandb_run",
-        cwd=folder, cache=folder / "cache",
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
+    train(folder, "wandb_run", "trainer.epochs=1", "logger=wandb", "logger.mode=offline", "logger.project=cells")
     (stored,) = (folder / "wandb_run" / "wandb").glob("offline-run-*")
     (data,) = stored.glob("run-*.wandb")
     content = data.read_bytes()

@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from protloc.config import DataConfig, LoggerConfig, TrainConfig, TrainerConfig
+from protloc.data.batching import longest_first
 from protloc.data.corpus import Corpus
 from protloc.data.labels import LabelSpace
 from protloc.errors import UserError
 from protloc.model.tiny import ChannelDropout
 from protloc.training.loss import ClassificationLoss, balanced_weights
-from protloc.training.trainer import ProteinTrainer, build_trainer, longest_first, predict_logits
+from protloc.training.trainer import ProteinTrainer, build_trainer, predict_logits
 from tests.models import NAMES, build, model_options
 
 TRAINER = TrainerConfig(
@@ -108,7 +109,7 @@ def test_best_epoch_is_kept_and_patience_stops(tmp_path: Path) -> None:
 def test_logits_come_back_in_the_order_of_the_data(tmp_path: Path) -> None:
     trainer = trainer_for(tmp_path, max_tokens=70)
     data = proteins(11, seed=5)
-    assert sorted(longest_first(data)) == list(range(11))
+    assert sorted(longest_first(data["length"])) == list(range(11))
     logits, loss = predict_logits(trainer, data)
     one_by_one = np.concatenate([predict_logits(trainer, data.select([i]))[0] for i in range(11)])
     np.testing.assert_allclose(logits, one_by_one, atol=1e-5)

@@ -62,7 +62,7 @@ def parts(lengths: Sequence[int], max_tokens: int, *, packed: bool) -> list[list
     Returns:
         Indices of the proteins of each part, the longest first.
     """
-    order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
+    order = longest_first(lengths).tolist()
     fewest = _cut(order, lengths, max_tokens, packed)
     # The fewest parts again with less in each, so that the last is not a small rest.
     even = -(-sum(lengths) // len(fewest))
@@ -83,6 +83,16 @@ def _cut(order: Sequence[int], lengths: Sequence[int], max_tokens: int, packed: 
             tokens = lengths[i]
         found[-1].append(i)
     return found
+
+
+def as_batch(
+    rows: Sequence[np.ndarray], pad_id: int, *, packed: bool, device: torch.device | None = None
+) -> dict[str, Any]:
+    """What `pack` or `pad` gives, its tensors on `device`; None leaves them on the host."""
+    made: dict[str, Any] = pack(rows) if packed else pad(rows, pad_id)
+    if device is None:
+        return made
+    return {k: x.to(device, non_blocking=True) if isinstance(x, torch.Tensor) else x for k, x in made.items()}
 
 
 @dataclass(frozen=True)
@@ -114,12 +124,11 @@ class Collator:
         return {
             "labels": labels,  # first: Trainer takes the first tensor's length for the number of proteins
             "order": [i for part in made for i in part],
-            "parts": [{"labels": labels[part], **self.batch([encoded[i] for i in part])} for part in made],
+            "parts": [
+                {"labels": labels[part], **as_batch([encoded[i] for i in part], self.pad_id, packed=self.packed)}
+                for part in made
+            ],
         }
-
-    def batch(self, encoded: Sequence[np.ndarray]) -> dict[str, Any]:
-        """Token ids of proteins as one packed or padded batch."""
-        return pack(encoded) if self.packed else pad(encoded, self.pad_id)
 
 
 class LengthGroupedSampler(Sampler[int]):
@@ -165,18 +174,18 @@ class LengthGroupedSampler(Sampler[int]):
         yield from np.concatenate([batches.ravel(), self._sorted(drawn[full:])]).tolist()
 
     def _sorted(self, indices: np.ndarray) -> np.ndarray:
-        return indices[np.argsort(-self.lengths[indices], kind="stable")]
+        return indices[longest_first(self.lengths[indices])]
 
 
-def by_length(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
+def by_length(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
     """Indices of proteins in batches of like length, the longest first.
 
     Each batch holds at most `max_tokens` tokens, padding included; a longer protein makes a batch of its own. The
     longest come first, so that a batch that does not fit the memory fails at once and not at the end.
     """
-    order = np.argsort(-np.asarray(lengths), kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, max_tokens // max(1, lengths[order[start]]))
-        yield order[start : start + size].tolist()
-        start += size
+    return _cut(longest_first(lengths).tolist(), lengths, max_tokens, packed=False)
+
+
+def longest_first(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Indices `(N,)`, int64, in order of falling length; equal lengths stay in their order."""
+    return np.argsort(-np.asarray(lengths), kind="stable")

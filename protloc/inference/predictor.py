@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from protloc.data.batching import by_length, pack, pad
+from protloc.data.batching import as_batch, by_length
 from protloc.data.records import Protein
 from protloc.errors import UserError
 from protloc.model.decision import columns, rows
@@ -63,7 +63,7 @@ class Predictor:
         """Raw logits `(N, C)`, float32, for N sequences as `protloc.data` reads them."""
         encoded = [self.encoder.encode(sequence) for sequence in sequences]
         out = np.empty((len(encoded), len(self.names)), dtype=np.float32)
-        pending = list(by_length([len(ids) for ids in encoded], self.batch_tokens))
+        pending = by_length([len(ids) for ids in encoded], self.batch_tokens)
         while pending:
             batch = pending.pop(0)
             try:
@@ -83,8 +83,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _forward(self, ids: list[np.ndarray]) -> np.ndarray:
-        made = pack(ids) if self.packed else pad(ids, self.pad_id)
-        batch = {name: x.to(self.device) if isinstance(x, torch.Tensor) else x for name, x in made.items()}
+        batch = as_batch(ids, self.pad_id, packed=self.packed, device=self.device)
         with autocast(self.precision, self.device):
             logits: torch.Tensor = self.model(**batch).logits
         return logits.float().cpu().numpy()

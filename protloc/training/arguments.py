@@ -96,6 +96,11 @@ def training_device(gpus: int | str) -> torch.device:
     return torch.device("cuda" if wanted else "cpu")
 
 
+def precision_of(args: TrainingArguments) -> str:
+    """`fp32`, `bf16` or `fp16`, as Trainer will compute."""
+    return "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
+
+
 def check_options(options: TrainerConfig) -> None:
     """Refuse what cannot work on this machine, before the data are read.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from protloc.data.batching import pack, pad
+from protloc.data.batching import as_batch
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.precision import autocast
 
@@ -51,8 +51,7 @@ def tokens_that_fit(free: int, bytes_per_token: float) -> int:
 def _probe(model: nn.Module, attention: str, precision: str, device: torch.device) -> int:
     """Bytes that activations take at their peak for `PROBE_TOKENS` tokens in proteins of 512."""
     rows = list(torch.full((PROBE_TOKENS // 512, 512), 5, dtype=torch.int32).numpy())
-    made = pack(rows) if attention == "packed" else pad(rows, 0)
-    batch = {name: x.to(device) if isinstance(x, torch.Tensor) else x for name, x in made.items()}
+    batch = as_batch(rows, pad_id=0, packed=attention == "packed", device=device)
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     with autocast(precision, device):

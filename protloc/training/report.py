@@ -18,6 +18,7 @@ from protloc.data.tables import TableWriter
 from protloc.files import write_json, write_text
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.decision import columns, rows
+from protloc.training.arguments import precision_of
 from protloc.training.card import model_card
 from protloc.training.evaluation import Evaluation, cropped
 from protloc.training.plots import plot_confusion, plot_curves
@@ -68,7 +69,7 @@ def run_metrics(
         "seed": config.seed,
         "data": {"name": corpus.name, "fingerprint": corpus.fingerprint},
         "model": config.model.name,
-        "precision": "bf16" if trainer.args.bf16 else "fp16" if trainer.args.fp16 else "fp32",
+        "precision": precision_of(trainer.args),
         "device": device_name(trainer.args.device),
         "versions": versions(),
         "git_revision": git_revision(),

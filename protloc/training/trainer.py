@@ -14,12 +14,12 @@ from torch.utils.data import Sampler, SequentialSampler
 from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedTokenizerBase, PrinterCallback, Trainer
 
 from protloc.config import TrainConfig
-from protloc.data.batching import Collator, LengthGroupedSampler
+from protloc.data.batching import Collator, LengthGroupedSampler, longest_first
 from protloc.data.corpus import Corpus
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.folder import encoder_of
 from protloc.model.packed import choose_attention
-from protloc.training.arguments import training_arguments
+from protloc.training.arguments import precision_of, training_arguments
 from protloc.training.loss import ClassificationLoss, balanced_weights
 from protloc.training.memory import pick_max_tokens
 from protloc.training.metrics import LocalizationMetrics
@@ -88,7 +88,7 @@ def build_trainer(
     progress = TrainingProgress(int(lengths.clip(max=encoder.max_residues or lengths.max()).sum()))
     metrics = LocalizationMetrics(len(corpus.labels.names))
     args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch)
-    precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
+    precision = precision_of(args)
     attention = choose_attention(config.model.attention, model.backbone, args.device, precision)
     max_tokens = pick_max_tokens(options.max_tokens, model, attention, precision, args.device)
     log.info("batches are %s, at most %s tokens at once, computed in %s on %s",
@@ -97,7 +97,7 @@ def build_trainer(
         model=model,
         args=args,
         train_dataset=corpus.train,
-        eval_dataset=corpus.validation.select(longest_first(corpus.validation)),
+        eval_dataset=corpus.validation.select(longest_first(corpus.validation["length"])),
         data_collator=Collator(encoder, tokenizer.pad_token_id, max_tokens, packed=attention == "packed"),
         processing_class=tokenizer,
         compute_loss_func=ClassificationLoss(options.label_smoothing, weights),
@@ -111,17 +111,12 @@ def build_trainer(
     return trainer
 
 
-def longest_first(proteins: datasets.Dataset) -> np.ndarray:
-    """Indices `(N,)`, int64: like lengths share a batch, and what does not fit the memory fails at once."""
-    return np.argsort(-np.asarray(proteins["length"]), kind="stable")
-
-
 def predict_logits(trainer: Trainer, proteins: datasets.Dataset, name: str = "test") -> tuple[np.ndarray, float]:
     """Logits `(N, C)`, float32, in the order of `proteins`, and the mean loss over them.
 
     `name` is what the logging service calls them.
     """
-    order = longest_first(proteins)
+    order = longest_first(proteins["length"])
     output = trainer.predict(proteins.select(order), metric_key_prefix=name)
     logits = np.empty_like(output.predictions)
     logits[order] = output.predictions
