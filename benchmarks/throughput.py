@@ -9,6 +9,9 @@
 - `hf_grouped_bf16`: batches of like length, padded, bf16 where the device computes it fast: Trainer's best setting.
 - `padded`: protloc's padded batches. `packed`: protloc's packed batches. Both in protloc's precision.
 
+`of limit` is the share of the rate that one dense matrix product reaches on the device, in the arithmetic of the last
+three: operations that the real residues need, padding not counted (model FLOPs utilization).
+
 All five run through the same loop without Trainer, which is kind to the first three. Weights are random: they do not
 change the speed. Speed counts real residues; padding is not work done. Needs torch, transformers and protloc only.
 """
@@ -30,6 +33,7 @@ from transformers import BertConfig, EsmConfig, PreTrainedConfig
 from protloc.data.batching import as_batch, by_length
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.configuration import ProteinClassifierConfig
+from protloc.model.forward import CPU_TOKENS, GPU_TOKENS
 from protloc.model.packed import choose_attention
 from protloc.model.precision import autocast, pick_precision
 
@@ -61,6 +65,36 @@ def architecture(name: str) -> PreTrainedConfig:
     return shapes[name]
 
 
+def forward_flops(backbone: PreTrainedConfig, lengths: np.ndarray) -> float:
+    """Floating-point operations of one forward pass over proteins of `lengths` tokens, without any padding.
+
+    Each token: 2 for each weight of the layers' matrices; and for each token that it attends to, 4 a channel and layer.
+    Embeddings, norms and the head are left out.
+    """
+    weights = 4 * backbone.hidden_size**2 + 2 * backbone.hidden_size * backbone.intermediate_size
+    n = lengths.astype(float)
+    each = backbone.num_hidden_layers * (2 * weights * n + 4 * backbone.hidden_size * n**2)
+    return float(each.sum())
+
+
+def dense_rate(device: torch.device, precision: str) -> float:
+    """Operations a second that this device reaches in one large matrix product: the measured limit."""
+    size = 8192 if device.type == "cuda" else 2048
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+
+    def seconds(times: int) -> float:
+        began = time.perf_counter()
+        for _ in range(times):
+            a @ b
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return (time.perf_counter() - began) / times
+
+    seconds(2)
+    return 2 * size**3 / min(seconds(5) for _ in range(5))
+
+
 def protein_lengths(fasta: Path | None, count: int) -> np.ndarray:
     """Lengths of `count` proteins, in residues: of a file, or drawn as DeepLoc's are (median 425, mean 530)."""
     rng = np.random.default_rng(0)
@@ -85,6 +119,8 @@ class Way:
         rng = np.random.default_rng(1)
         self.proteins = [rng.integers(5, 25, size=n + 2, dtype=np.int32) for n in lengths]
         self.residues = int(lengths.sum())
+        self.flops = forward_flops(model.config.backbone, lengths + 2)
+        self.peak_memory = 0
         self.longest = longest + 2
         self.batches = list(self._batches(np.array([len(p) for p in self.proteins]), 4 if recipe == "aws" else batch))
 
@@ -133,7 +169,8 @@ class Way:
         self.model.eval()
         batches = self.batches
         if self.recipe in ("padded", "packed"):
-            batches = by_length([len(p) for p in self.proteins], max_tokens)
+            sizes = [len(p) for p in self.proteins]
+            batches = by_length(sizes, max_tokens, packed=self.recipe == "packed")
 
         @torch.inference_mode()
         def step(indices: list[int]) -> None:
@@ -144,17 +181,19 @@ class Way:
 
     def _timed(self, step: Callable[[list[int]], None], batches: list[list[int]]) -> float:
         if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
             torch.cuda.synchronize()
         began = time.perf_counter()
         for indices in batches:
             step(indices)
         if self.device.type == "cuda":
             torch.cuda.synchronize()
+            self.peak_memory = torch.cuda.max_memory_allocated()
         return self.residues / (time.perf_counter() - began)
 
 
-def measure(options: argparse.Namespace, longest: int | None) -> dict[str, dict[str, float]]:
-    """Medians of `options.rounds` interleaved rounds for one maximum length."""
+def measure(options: argparse.Namespace, longest: int | None) -> tuple[dict[str, dict[str, float]], list[Way]]:
+    """Medians of `options.rounds` interleaved rounds for one maximum length, and the ways that were measured."""
     lengths = protein_lengths(options.fasta, options.proteins)
     limit = int(longest or lengths.max())
     torch.manual_seed(0)
@@ -168,9 +207,9 @@ def measure(options: argparse.Namespace, longest: int | None) -> dict[str, dict[
         way.warm_up()
     for _ in range(options.rounds):
         for way in ways:
-            seen["train"].setdefault(way.recipe, []).append(way.train())
             seen["predict"].setdefault(way.recipe, []).append(way.predict(options.max_tokens))
-    return {what: {r: statistics.median(speeds) for r, speeds in by.items()} for what, by in seen.items()}
+            seen["train"].setdefault(way.recipe, []).append(way.train())
+    return {what: {r: statistics.median(speeds) for r, speeds in by.items()} for what, by in seen.items()}, ways
 
 
 def main() -> None:
@@ -183,27 +222,36 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
     parser.add_argument("--proteins", type=int, default=192, help="proteins in one round")
     parser.add_argument("--batch", type=int, default=8, help="proteins a batch, but for aws")
-    parser.add_argument("--max-tokens", type=int, default=16_384, help="tokens a batch of protloc's prediction")
+    parser.add_argument("--max-tokens", type=int, help="tokens a batch of protloc's prediction; default: its own")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; medians are shown")
     parser.add_argument("--quick", action="store_true", help="24 proteins, one round, 512 and 1024: under 3 minutes")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
+    if options.max_tokens is None:
+        options.max_tokens = GPU_TOKENS if options.device.type == "cuda" else CPU_TOKENS["packed"]
     if options.quick:
         options.proteins, options.rounds, options.max_lengths = 24, 1, ["512", "1024"]
     results: dict[str, dict[str, dict[str, float]]] = {"train": {}, "predict": {}}
     fast = pick_precision("auto", options.device)
-    print(f"{options.model} on {options.device}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}; "
-          f"hf_grouped_bf16, padded and packed compute in {fast}")  # fmt: skip
+    limit = dense_rate(options.device, fast)
+    name = torch.cuda.get_device_name(options.device) if options.device.type == "cuda" else "CPU"
+    print(f"{options.model} on {name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}; "
+          f"hf_grouped_bf16, padded and packed compute in {fast}; one dense product reaches {limit / 1e12:.3g} TFLOP/s"
+          )  # fmt: skip
     for longest in options.max_lengths:
-        found = measure(options, None if longest == "none" else int(longest))
+        found, ways = measure(options, None if longest == "none" else int(longest))
         for what, speeds in found.items():
             results[what][longest] = speeds
             first = next(iter(speeds.values()))
-            print(f"\n{what}, max length {longest}: real residues/s, and how many times {next(iter(speeds))}")
-            for recipe, speed in speeds.items():
-                print(f"  {recipe:18}{speed:12,.0f}{speed / first:8.2f} ×")
-    if options.device.type == "cuda":
-        print(f"\npeak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+            head = "".join(f"{title:>12}" for title in ("residues/s", f"÷ {next(iter(speeds))}", "of limit"))
+            print(f"\n{what}, max length {longest}\n  {'':18}{head}")
+            for way in ways:
+                speed = speeds[way.recipe]
+                share = (3 if what == "train" else 1) * way.flops * speed / way.residues / limit
+                print(f"  {way.recipe:18}{speed:12,.0f}{speed / first:12.2f}{share:12.1%}")
+        if options.device.type == "cuda":
+            print("peak memory in training: "
+                  + ", ".join(f"{way.recipe} {way.peak_memory / 2**30:.1f} GiB" for way in ways))  # fmt: skip
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 

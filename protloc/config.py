@@ -142,6 +142,19 @@ class ModelConfig:
     recipe: Recipe = field(default_factory=Recipe, metadata={"help": "training options that suit this backbone"})
 
 
+# --- tuning ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TuningConfig:
+    """Which weights training changes."""
+
+    name: str = option(
+        "full", "full: all weights; frozen: the head's, over the backbone's states, which are computed once and kept",
+        choices=("full", "frozen"),
+    )  # fmt: skip
+
+
 # --- trainer ---------------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +179,10 @@ class TrainerConfig(Recipe):
         "auto", "tokens computed at once on one device; a larger batch is split, with the same result; auto: what fits",
         choices=("auto",), least=1,
     )  # fmt: skip
+    compile: bool = option(False, "compile the backbone's layers: slow to start, for long runs on a GPU")
+    activation_checkpointing: bool = option(
+        False, "keep no activations inside the backbone's layers, compute them twice: less memory, a third slower"
+    )
     keep_checkpoints: int = option(2, "checkpoints kept: the best and the newest", least=1)
     args: dict[str, Any] = option({}, "any other option of transformers.TrainingArguments, by its own name")
 
@@ -202,6 +219,7 @@ class TrainConfig:
     model: ModelConfig = MISSING
     trainer: TrainerConfig = MISSING
     logger: LoggerConfig = MISSING
+    tuning: TuningConfig = MISSING
     seed: int = option(1, "seed of the weights, the order of the proteins and dropout", least=0)
 
 
@@ -220,7 +238,10 @@ class PredictConfig:
     sequence_column: str = option("sequence", "column with its residues, in tables")
     device: str = option("auto", "where it runs", choices=("auto", "cpu", "cuda"))
     precision: str = option("auto", "arithmetic of the model", choices=("auto", "fp32", "bf16", "fp16"))
-    batch_tokens: int = option(16384, "residues computed at once, padding included", least=1)
+    batch_tokens: int | str = option(
+        "auto", "tokens computed at once, padding included; auto: what is fast, and less when memory runs out",
+        choices=("auto",), least=1,
+    )  # fmt: skip
     window: int = option(4096, "proteins sorted by length at once; memory grows with it", least=1)
 
 

@@ -17,6 +17,7 @@ USAGE = {
   python train.py data=deeploc data.path=FILE              DeepLoc's proteins
   python train.py data=fasta data.train=A.fa data.test=B.fa  your own FASTA, the location last in each header
   python train.py data=csv data.train=A.csv                your own table
+  python train.py model=protbert tuning=frozen             its head alone: minutes in place of hours
   python train.py -m model=tiny,esm2_8m seed=1,2,3         a sweep: one run for each combination
 
 Each run makes one folder, outputs/<date>_<time>/ (hydra.run.dir=FOLDER names it): model, figures, plots.""",

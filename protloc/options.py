@@ -17,6 +17,7 @@ from protloc.config import (
     Recipe,
     TrainConfig,
     TrainerConfig,
+    TuningConfig,
     WandbLogger,
 )
 
@@ -44,6 +45,7 @@ SECTIONS: list[tuple[str, str, str, Any, Any]] = [
     ("model", "model.", ModelConfig.__doc__ or "", ModelConfig, None),
     ("model.recipe", "model.recipe.", "Training options that suit the backbone; `trainer.*` starts from them.", Recipe,
      None),
+    ("tuning", "tuning.", TuningConfig.__doc__ or "", TuningConfig, None),
     ("trainer", "trainer.", "The recipe's names under `trainer.`, and:", TrainerConfig, Recipe),
     ("logger=wandb", "logger.", WandbLogger.__doc__ or "", WandbLogger, None),
     ("predict.py", "", "", PredictConfig, None),
@@ -54,7 +56,7 @@ FOOT = """
 ## trainer.args
 
 Any other option of `transformers.TrainingArguments` by its own name, checked against the installed version:
-`trainer.args.adam_beta2=0.98`, `trainer.args.gradient_checkpointing=true`. What is given here has the last word, also
+`trainer.args.adam_beta2=0.98`, `trainer.args.max_steps=1000`. What is given here has the last word, also
 over protloc's own words.
 """
 

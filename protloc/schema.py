@@ -21,6 +21,7 @@ from protloc.config import (
     PredictConfig,
     TrainConfig,
     TrainerConfig,
+    TuningConfig,
     WandbLogger,
 )
 from protloc.errors import UserError
@@ -34,6 +35,7 @@ SCHEMAS: dict[tuple[str | None, str], type] = {
     ("data", "fasta_schema"): FastaData,
     ("data", "csv_schema"): CsvData,
     ("model", "schema"): ModelConfig,
+    ("tuning", "schema"): TuningConfig,
     ("trainer", "schema"): TrainerConfig,
     ("logger", "schema"): LoggerConfig,
     ("logger", "wandb_schema"): WandbLogger,

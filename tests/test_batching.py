@@ -1,9 +1,11 @@
 """Proteins to batches."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
-from protloc.data.batching import Collator, LengthGroupedSampler, by_length, pad, parts
+from protloc.data.batching import Collator, LengthGroupedSampler, as_batch, by_length, pad, pad_states, parts
 from protloc.data.encoding import ResidueEncoder
 from protloc.model.tiny import tiny_tokenizer
 
@@ -16,7 +18,8 @@ def test_pad_fills_on_the_right() -> None:
 
 
 def test_collator_encodes_and_labels() -> None:
-    collator = Collator(ResidueEncoder(tiny_tokenizer(), None, "middle"), pad_id=0, max_tokens=100)
+    encoder = ResidueEncoder(tiny_tokenizer(), None, "middle")
+    collator = Collator(encoder.encode, partial(as_batch, pad_id=0, packed=False), max_tokens=100)
     batch = collator([{"sequence": "Y", "label": 0}, {"sequence": "AC", "label": 2}])
     assert batch["labels"].tolist() == [0, 2]
     assert batch["order"] == [1, 0]
@@ -30,6 +33,19 @@ def test_by_length_respects_the_budget_and_loses_nothing() -> None:
     batches = list(by_length(lengths, max_tokens=12))
     assert batches == [[5], [1], [3, 4, 0], [6, 2]]  # 25 alone exceeds the budget and still is read
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+
+
+def test_packed_batches_hold_more_under_the_same_budget() -> None:
+    assert by_length([3, 10, 1, 4, 4, 25, 2], max_tokens=12, packed=True) == [[5], [1], [3, 4, 0], [6, 2]]
+    assert by_length([10, 1, 1], max_tokens=12, packed=True) == [[0, 1, 2]]
+    assert by_length([10, 1, 1], max_tokens=12) == [[0], [1, 2]]
+
+
+def test_pad_states_fills_with_zeroes() -> None:
+    batch = pad_states([np.ones((1, 2), np.float16), np.full((3, 2), 0.5, np.float16)])
+    assert batch["hidden"].tolist() == [[[1, 1], [0, 0], [0, 0]], [[0.5, 0.5]] * 3]
+    assert batch["residues"].tolist() == [[True, False, False], [True, True, True]]
+    assert (batch["hidden"].dtype, batch["residues"].dtype) == (torch.float32, torch.bool)
 
 
 def test_by_length_of_nothing() -> None:
@@ -97,7 +113,8 @@ def test_collator_keeps_labels_beside_their_proteins() -> None:
     encoder = ResidueEncoder(tokenizer, None, "middle")
     rows = [{"sequence": "ACD"[: i % 3 + 1] * (i + 1), "label": i} for i in range(9)]
     for packed in (True, False):
-        batch = Collator(encoder, tokenizer.pad_token_id, max_tokens=20, packed=packed)(rows)
+        made = partial(as_batch, pad_id=tokenizer.pad_token_id, packed=packed)
+        batch = Collator(encoder.encode, made, max_tokens=20, packed=packed)(rows)
         assert len(batch["parts"]) > 2
         assert batch["labels"].tolist() == list(range(9))
         assert [label for part in batch["parts"] for label in part["labels"].tolist()] == batch["order"]

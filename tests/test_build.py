@@ -9,7 +9,7 @@ from transformers import BertConfig, BertModel
 from protloc.errors import UserError
 from protloc.model.build import build_model, freeze
 from tests.backbones import write_protbert
-from tests.models import NAMES, build, model_options
+from tests.models import NAMES, TINY, build, model_options
 
 
 def test_backbone_weights_are_the_saved_ones(tmp_path: Path) -> None:
@@ -86,3 +86,8 @@ def test_refuses_the_class_token_where_there_is_none(tmp_path: Path) -> None:
 def test_refuses_unknown_options_of_the_encoder(tmp_path: Path) -> None:
     options = model_options("tiny", tmp_path, from_scratch={"model_type": "protloc_conv", "hiden_size": 8})
     assert refused(options) == "no option 'model.from_scratch.hiden_size'; did you mean hidden_size?"
+
+
+def test_towers_of_equal_width(tmp_path: Path) -> None:
+    options = model_options("tiny", tmp_path, from_scratch={**TINY, "hidden_size": 16, "towers": 3})
+    assert refused(options) == "model.from_scratch: hidden_size=16 cannot be shared by 3 towers"

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from protloc.model.classifier import ProteinClassifier
+from protloc.model.tiny import ChannelDropout
 from tests.models import NAMES, build
 
 KINDS = ("tiny", "protbert", "esm2")
@@ -75,3 +76,30 @@ def test_config_survives_saving(tmp_path: Path) -> None:
     assert again.config.id2label == {0: "Cytoplasm", 1: "Nucleus", 2: "Plastid"}
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
+
+
+def test_the_answer_is_the_mean_of_the_towers(tmp_path: Path) -> None:
+    model, _ = build("tiny", tmp_path, dropout=0.0)
+    for module in model.modules():
+        if isinstance(module, ChannelDropout):
+            module.p = 0.0
+    assert model.towers == 2
+    batch = {"input_ids": torch.randint(2, 22, (3, 30)), "attention_mask": torch.ones(3, 30, dtype=torch.int64)}
+    assert model(**batch).members is None
+    output = model.train()(**batch)
+    assert output.members.shape == (3, 2, 3)
+    torch.testing.assert_close(output.members.mean(1), output.logits)
+    assert not torch.allclose(output.members[:, 0], output.members[:, 1])
+
+
+def test_towers_learn_each_for_itself(tmp_path: Path) -> None:
+    """The loss of the first gives the second no gradient; the motifs get both."""
+    model, _ = build("tiny", tmp_path, pooling="attention")
+    batch = {"input_ids": torch.randint(2, 22, (3, 30)), "attention_mask": torch.ones(3, 30, dtype=torch.int64)}
+    model.train()(**batch).members[:, 0].square().sum().backward()
+    moved = {name: bool(p.grad is not None and p.grad.any()) for name, p in model.named_parameters()}
+    assert moved["backbone.encoder.layer.0.towers.0.conv.weight"]
+    assert not moved["backbone.encoder.layer.0.towers.1.conv.weight"]
+    assert moved["backbone.embeddings.motifs.0.weight"]
+    assert moved["pooling.towers.0.scores.weight"]
+    assert not moved["pooling.towers.1.scores.weight"]

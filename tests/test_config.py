@@ -55,6 +55,11 @@ def test_the_recipe_of_the_model_fills_the_trainer_and_words_win() -> None:
     assert recipe <= {f.name for f in dataclasses.fields(TrainerConfig)}
 
 
+def test_a_frozen_backbone_has_a_recipe_of_its_own_and_words_win() -> None:
+    config = composed("model=protbert", "tuning=frozen", "trainer.epochs=2")
+    assert (config.tuning.name, config.trainer.learning_rate, config.trainer.epochs) == ("frozen", 1e-3, 2)
+
+
 def test_groups_have_their_types() -> None:
     config = composed("data=deeploc", "data.path=x", "logger=wandb", "logger.mode=offline")
     assert isinstance(config.data, DeepLocData)
@@ -89,7 +94,7 @@ def test_every_option_explains_itself() -> None:
     for schema in SCHEMAS.values():
         assert schema.__doc__
         for f in dataclasses.fields(schema):
-            if not f.type or f.name in ("data", "model", "trainer", "logger"):
+            if not f.type or f.name in ("data", "model", "trainer", "logger", "tuning"):
                 continue
             assert f.metadata.get("help"), f"{schema.__name__}.{f.name}"
 

@@ -163,6 +163,37 @@ def test_a_protein_language_model_from_a_local_folder(folder: Path, tmp_path: Pa
         assert a["Golgi"] == pytest.approx(float(b["Golgi"]), abs=1e-5)
 
 
+def test_a_frozen_backbone(folder: Path, tmp_path: Path) -> None:
+    backbone = write_esm2(tmp_path / "backbone")
+    for name in ("first", "second"):
+        result = run(
+            "train.py", "model=esm2_8m", "tuning=frozen", f"model.name_or_path={backbone}", "data=fasta",
+            "data.train=train.fasta", "data.test=test.fasta", "trainer.epochs=3", "trainer.precision=fp32",
+            "trainer.gpus=0", f"hydra.run.dir={tmp_path}/{name}", cwd=folder, cache=tmp_path / "cache",
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+    first, second = ((tmp_path / name / "train.log").read_text() for name in ("first", "second"))
+    assert "frozen backbone: states of 0 of " in first
+    assert ", 0 to compute (0.0 GiB)" in second
+    figures = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("first", "second")]
+    assert figures[0]["test"] == figures[1]["test"]
+    assert figures[0]["tuning"] == "frozen"
+    assert 0 < figures[0]["parameters"]["trained"] < figures[0]["parameters"]["total"]
+    result = run("predict.py", f"model_dir={tmp_path}/first", f"input={folder}/test.fasta",
+                 f"output={tmp_path}/x.csv", "precision=fp32", "device=cpu")  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    for a, b in zip(table(tmp_path / "x.csv"), table(tmp_path / "first" / "predictions_test.csv"), strict=True):
+        assert float(a["Golgi"]) == pytest.approx(float(b["Golgi"]), abs=1e-5)
+
+
+def test_a_frozen_backbone_must_know_something(folder: Path, tmp_path: Path) -> None:
+    result = run("train.py", "tuning=frozen", "data=fasta", "data.train=train.fasta", f"hydra.run.dir={tmp_path}/run",
+                 cwd=folder, cache=tmp_path / "cache")  # fmt: skip
+    assert result.returncode == 1
+    assert "error: tuning=frozen, but model=tiny starts from random weights" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_wandb_offline_needs_no_account(folder: Path) -> None:
     pytest.importorskip("wandb", reason="needs the extra [wandb]")
     train(folder, "wandb_run", "trainer.epochs=1", "logger=wandb", "logger.mode=offline", "logger.project=cells")

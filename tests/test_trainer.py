@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from protloc.config import DataConfig, LoggerConfig, TrainConfig, TrainerConfig
+from protloc.config import DataConfig, LoggerConfig, TrainConfig, TrainerConfig, TuningConfig
 from protloc.data.batching import longest_first
 from protloc.data.corpus import Corpus
 from protloc.data.labels import LabelSpace
 from protloc.errors import UserError
+from protloc.model.classifier import ClassifierOutput
 from protloc.model.tiny import ChannelDropout
 from protloc.training.loss import ClassificationLoss, balanced_weights
 from protloc.training.trainer import ProteinTrainer, build_trainer, predict_logits
@@ -45,14 +46,18 @@ def corpus(count: int = 24) -> Corpus:
     return Corpus(proteins(count), proteins(12, seed=1), None, labels, {"train": count}, [], "0" * 64, "made up")
 
 
-def trainer_for(run_dir: Path, kind: str = "tiny", *, data: Corpus | None = None, **changes: object) -> ProteinTrainer:
+def trainer_for(
+    run_dir: Path, kind: str = "tiny", *, data: Corpus | None = None, tuning: str = "full", **changes: object
+) -> ProteinTrainer:
     """A trainer on a small model, its dropout off."""
     model, tokenizer = build(kind, run_dir / "backbone", dropout=0.0)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout | ChannelDropout):
             module.p = 0.0
     options = replace(TRAINER, **changes)  # type: ignore[arg-type]
-    config = TrainConfig(DataConfig(), model_options("tiny", run_dir), options, LoggerConfig(), seed=3)
+    kept = DataConfig(cache_dir=str(run_dir / "cache"))
+    chosen = model_options(kind, run_dir / "backbone")
+    config = TrainConfig(kept, chosen, options, LoggerConfig(), TuningConfig(tuning), seed=3)
     return build_trainer(config, data or corpus(), model.train(), tokenizer, run_dir)
 
 
@@ -96,12 +101,14 @@ def test_every_parameter_moves_and_the_classes_are_learnt(kind: str, tmp_path: P
     assert (logits.argmax(1) == np.asarray(data.validation["label"])).mean() > 0.8
 
 
-def test_best_epoch_is_kept_and_patience_stops(tmp_path: Path) -> None:
-    trainer = trainer_for(tmp_path, epochs=8, learning_rate=5e-2, patience=2, monitor="loss")
+@pytest.mark.parametrize(("kind", "rate"), [("tiny", 2e-1), ("protbert", 2e-2), ("esm2", 2e-2)])
+def test_best_epoch_is_kept_and_patience_stops(kind: str, rate: float, tmp_path: Path) -> None:
+    trainer = trainer_for(tmp_path, kind, epochs=8, learning_rate=rate, patience=2, monitor="loss")
     trainer.train()
     losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
     best = int(np.argmin(losses))
     assert len(losses) == min(8, best + 3)
+    assert best < len(losses) - 1, "the last epoch is not the best, or nothing would be shown"
     assert trainer.evaluate()["eval_loss"] == pytest.approx(losses[best], rel=1e-5)
     assert len(list((tmp_path / "checkpoints").iterdir())) <= TRAINER.keep_checkpoints
 
@@ -113,7 +120,7 @@ def test_logits_come_back_in_the_order_of_the_data(tmp_path: Path) -> None:
     logits, loss = predict_logits(trainer, data)
     one_by_one = np.concatenate([predict_logits(trainer, data.select([i]))[0] for i in range(11)])
     np.testing.assert_allclose(logits, one_by_one, atol=1e-5)
-    smoothed = ClassificationLoss(0.1)(type("O", (), {"logits": torch.tensor(logits)})(), torch.tensor(data["label"]))
+    smoothed = ClassificationLoss(0.1)(ClassifierOutput(logits=torch.tensor(logits)), torch.tensor(data["label"]))
     assert loss == pytest.approx(smoothed.item(), rel=1e-5)
 
 
@@ -160,3 +167,51 @@ def test_balanced_weights_have_mean_one_over_the_proteins() -> None:
     weights = balanced_weights(labels, 3)
     assert weights.tolist() == pytest.approx([8 / 12, 0.0, 2.0])
     assert weights.numpy()[labels].mean() == pytest.approx(1.0)
+
+
+def losses(trainer: ProteinTrainer) -> list[tuple[float, float]]:
+    """Loss and norm of the gradient of every step."""
+    trainer.args.logging_steps = 1
+    trainer.train()
+    return [(entry["loss"], entry["grad_norm"]) for entry in trainer.state.log_history if "loss" in entry]
+
+
+def test_a_frozen_backbone_trains_the_head_as_if_it_were_there(tmp_path: Path) -> None:
+    whole = trainer_for(tmp_path / "whole", "esm2", epochs=2, max_tokens=100)
+    whole.model.backbone.requires_grad_(False)
+    frozen = trainer_for(tmp_path / "frozen", "esm2", tuning="frozen", epochs=2, max_tokens=100)
+    np.testing.assert_allclose(losses(frozen), losses(whole), rtol=1e-4, atol=1e-5)
+    names = {name for name, _ in frozen.model.named_parameters()}
+    assert names == {"classifier.weight", "classifier.bias"}, "the pooling here is the mean"
+    (checkpoint,) = (tmp_path / "frozen" / "checkpoints").glob("checkpoint-6")
+    assert (checkpoint / "model.safetensors").stat().st_size < 2000, "a checkpoint holds the head alone"
+    data = corpus()
+    ours, theirs = (predict_logits(trainer, data.validation)[0] for trainer in (frozen, whole))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_a_backbone_that_knows_nothing_is_not_frozen(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="tuning=frozen, but model=tiny starts from random weights"):
+        trainer_for(tmp_path, tuning="frozen")
+
+
+@pytest.mark.parametrize("kind", ["protbert", "esm2"])
+def test_activation_checkpointing_changes_no_gradient(kind: str, tmp_path: Path) -> None:
+    plain = trainer_for(tmp_path / "plain", kind)
+    saving = trainer_for(tmp_path / "saving", kind, activation_checkpointing=True)
+    layer = saving.model.backbone.encoder.layer[0]
+    calls: list[int] = []
+    layer.intermediate.register_forward_pre_hook(lambda *_: calls.append(1))
+    np.testing.assert_allclose(losses(saving), losses(plain), rtol=1e-4, atol=1e-5)
+    assert len(calls) == 2 * 3 + 1, "each of three steps computes each layer twice, the evaluation once"
+
+
+def test_activation_checkpointing_needs_layers(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a protloc_conv backbone has no layers that can do without"):
+        trainer_for(tmp_path, activation_checkpointing=True)
+
+
+def test_waiting_for_data_is_measured(tmp_path: Path) -> None:
+    trainer = trainer_for(tmp_path)
+    trainer.train()
+    assert 0 < trainer.progress.waited < trainer.progress.seconds

@@ -54,8 +54,8 @@ def _train(config: TrainConfig, run_dir: Path) -> float:
     evaluations = {"validation": evaluate_split(trainer, "validation", corpus.validation, corpus.labels.names)}
     if corpus.test is not None:
         evaluations["test"] = evaluate_split(trainer, "test", corpus.test, corpus.labels.names)
-    metrics = run_metrics(config, corpus, trainer, evaluations, time.perf_counter() - began)
-    save_model_folder(trainer.model, tokenizer, metrics, run_dir / "model")
+    metrics = run_metrics(config, corpus, model, trainer, evaluations, time.perf_counter() - began)
+    save_model_folder(model, tokenizer, metrics, run_dir / "model")
     write_report(run_dir, config, trainer, encoder_of(model, tokenizer), evaluations, metrics)
     for split, evaluation in evaluations.items():
         figures = evaluation.figures

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Sampler
-
-from protloc.data.encoding import ResidueEncoder
 
 
 def pad(rows: Sequence[np.ndarray], pad_id: int) -> dict[str, torch.Tensor]:
@@ -90,24 +88,46 @@ def as_batch(
 ) -> dict[str, Any]:
     """What `pack` or `pad` gives, its tensors on `device`; None leaves them on the host."""
     made: dict[str, Any] = pack(rows) if packed else pad(rows, pad_id)
-    if device is None:
-        return made
-    return {k: x.to(device, non_blocking=True) if isinstance(x, torch.Tensor) else x for k, x in made.items()}
+    return made if device is None else {name: _moved(value, device) for name, value in made.items()}
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """A tensor on `device`; towards a GPU through pinned memory, so that the host does not wait for the copy."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value.to(device)
+
+
+def pad_states(rows: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
+    """Hidden states of B proteins as one rectangle.
+
+    Args:
+        rows: states of each protein, shape `(length, D)`, any float.
+
+    Returns:
+        `hidden (B, T, D)`, float32, zero behind each protein, and `residues (B, T)`, bool, T the longest length.
+    """
+    lengths = np.array([len(row) for row in rows])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    hidden = np.zeros((*mask.shape, rows[0].shape[1]), dtype=np.float32)
+    hidden[mask] = np.concatenate(rows)
+    return {"hidden": torch.from_numpy(hidden), "residues": torch.from_numpy(mask)}
 
 
 @dataclass(frozen=True)
 class Collator:
-    """Rows of a corpus to a batch in parts; the encoding is a table look-up, too cheap to be stored.
+    """Rows of a corpus to a batch in parts.
 
     Attributes:
-        encoder: of the model.
-        pad_id: the id that fills a padded part.
+        read: from a protein's residues to what the model reads of it, one row a token: `ResidueEncoder.encode`, which
+            is a table look-up and too cheap to be stored, or the store of a frozen backbone's states.
+        batch: B of these to the arguments of the model: `as_batch`, `pad_states`.
         max_tokens: tokens of a part.
-        packed: pack, not pad.
+        packed: `batch` adds no padding.
     """
 
-    encoder: ResidueEncoder
-    pad_id: int
+    read: Callable[[str], np.ndarray]
+    batch: Callable[[Sequence[np.ndarray]], dict[str, Any]]
     max_tokens: int
     packed: bool = False
 
@@ -115,19 +135,16 @@ class Collator:
         """The whole batch's `labels (B,)`, int64, and its parts.
 
         Returns:
-            `labels`; `parts`, what `pad` or `pack` gives, each with its own `labels`; and `order`, B ints: which row
-            each protein of the parts was.
+            `labels`; `parts`, what `batch` gives, each with its own `labels`; and `order`, B ints: which row each
+            protein of the parts was.
         """
-        encoded = [self.encoder.encode(row["sequence"]) for row in rows]
+        proteins = [self.read(row["sequence"]) for row in rows]
         labels = torch.tensor([row["label"] for row in rows], dtype=torch.int64)
-        made = parts([len(ids) for ids in encoded], self.max_tokens, packed=self.packed)
+        made = parts([len(protein) for protein in proteins], self.max_tokens, packed=self.packed)
         return {
             "labels": labels,  # first: Trainer takes the first tensor's length for the number of proteins
             "order": [i for part in made for i in part],
-            "parts": [
-                {"labels": labels[part], **as_batch([encoded[i] for i in part], self.pad_id, packed=self.packed)}
-                for part in made
-            ],
+            "parts": [{"labels": labels[part], **self.batch([proteins[i] for i in part])} for part in made],
         }
 
 
@@ -177,13 +194,14 @@ class LengthGroupedSampler(Sampler[int]):
         return indices[longest_first(self.lengths[indices])]
 
 
-def by_length(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+def by_length(lengths: Sequence[int], max_tokens: int, *, packed: bool = False) -> list[list[int]]:
     """Indices of proteins in batches of like length, the longest first.
 
-    Each batch holds at most `max_tokens` tokens, padding included; a longer protein makes a batch of its own. The
-    longest come first, so that a batch that does not fit the memory fails at once and not at the end.
+    Each batch holds at most `max_tokens` tokens, the padding included where it is not packed; a longer protein makes a
+    batch of its own. The longest come first, so that a batch that does not fit the memory fails at once and not at the
+    end.
     """
-    return _cut(longest_first(lengths).tolist(), lengths, max_tokens, packed=False)
+    return _cut(longest_first(lengths).tolist(), lengths, max_tokens, packed)
 
 
 def longest_first(lengths: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -7,11 +7,12 @@ import io
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from protloc.data.records import Broken, Protein, check
+from protloc.data.seen import Seen
 from protloc.errors import UserError
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -60,18 +61,15 @@ def read_fasta(path: str) -> Iterator[Protein | Broken]:
         UserError: the file as a whole cannot be read (see `open_bytes`), is no text, has residues before the first
             header, or no record at all.
     """
-    seen: set[int] = set()  # 64-bit hashes: a few bytes a protein, whatever the length of the ids
     empty = True
-    for header, line, residues in _records(path):
-        empty = False
-        id, _, description = header.partition(" ")
-        record = check(id, residues, description.strip(), line)
-        if isinstance(record, Protein):
-            key = hash(id)
-            if key in seen:
+    with closing(Seen()) as seen:
+        for header, line, residues in _records(path):
+            empty = False
+            id, _, description = header.partition(" ")
+            record = check(id, residues, description.strip(), line)
+            if isinstance(record, Protein) and not seen.add(id):
                 record = Broken(id, line, "the id has been there before")
-            seen.add(key)
-        yield record
+            yield record
     if empty:
         raise UserError(f"{shown(path)}: no records: a FASTA record starts with `>`")
 

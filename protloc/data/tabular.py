@@ -6,10 +6,12 @@ import csv
 import difflib
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from protloc.data.fasta import open_bytes
 from protloc.data.records import Broken, Protein, check
+from protloc.data.seen import Seen
 from protloc.errors import UserError
 
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
@@ -39,22 +41,20 @@ def read_table(path: str, id_column: str, sequence_column: str, others: Sequence
     Raises:
         UserError: the file cannot be read, lacks a column, or has no rows.
     """
-    seen: set[int] = set()
     empty = True
     cells = _parquet(path) if path.lower().endswith(".parquet") else _delimited(path)
-    for line, row in cells:
-        if line == 0:  # the column names come first
-            _need(path, [id_column, sequence_column, *others], list(row))
-            continue
-        empty = False
-        id = row[id_column].strip()
-        raw = "".join(row[sequence_column].split()).encode("utf-8")
-        record = check(id, raw, "", line)
-        if isinstance(record, Protein):
-            if hash(id) in seen:
+    with closing(Seen()) as seen:
+        for line, row in cells:
+            if line == 0:  # the column names come first
+                _need(path, [id_column, sequence_column, *others], list(row))
+                continue
+            empty = False
+            id = row[id_column].strip()
+            raw = "".join(row[sequence_column].split()).encode("utf-8")
+            record = check(id, raw, "", line)
+            if isinstance(record, Protein) and not seen.add(id):
                 record = Broken(id, line, "the id has been there before")
-            seen.add(hash(id))
-        yield record, {name: row[name].strip() for name in others}
+            yield record, {name: row[name].strip() for name in others}
     if empty:
         raise UserError(f"{path}: no rows below the column names")
 

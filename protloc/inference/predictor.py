@@ -7,15 +7,12 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 
-from protloc.data.batching import as_batch, by_length
 from protloc.data.records import Protein
-from protloc.errors import UserError
 from protloc.model.decision import columns, rows
 from protloc.model.folder import SavedModel
-from protloc.model.packed import choose_attention
-from protloc.model.precision import autocast, pick_device, pick_precision
+from protloc.model.forward import Forward
+from protloc.model.precision import pick_device, pick_precision
 
 
 class Predictor:
@@ -26,6 +23,7 @@ class Predictor:
         device: `auto`, `cpu` or `cuda`.
         precision: `auto`, `fp32`, `bf16` or `fp16`.
         batch_tokens: tokens computed at once, padding included; halved for good when the device runs out of memory.
+            `auto` takes what was found fast.
         window: proteins that are sorted by length together; the order of the output is that of the input.
 
     Raises:
@@ -38,15 +36,15 @@ class Predictor:
         *,
         device: str = "auto",
         precision: str = "auto",
-        batch_tokens: int = 16384,
+        batch_tokens: int | str = "auto",
         window: int = 4096,
     ) -> None:
-        self.device = pick_device(device)
-        self.precision = pick_precision(precision, self.device)
-        self.model = saved.model.to(self.device)
-        self.packed = choose_attention("auto", self.model.backbone, self.device, self.precision) == "packed"
-        self.encoder, self.names, self.pad_id = saved.encoder, saved.names, saved.tokenizer.pad_token_id
-        self.batch_tokens, self.window = batch_tokens, window
+        place = pick_device(device)
+        self.forward = Forward(
+            saved.model, saved.tokenizer.pad_token_id, device=place, precision=pick_precision(precision, place),
+            max_tokens=batch_tokens,
+        )  # fmt: skip
+        self.encoder, self.names, self.window = saved.encoder, saved.names, window
 
     @property
     def columns(self) -> list[str]:
@@ -63,27 +61,6 @@ class Predictor:
         """Raw logits `(N, C)`, float32, for N sequences as `protloc.data` reads them."""
         encoded = [self.encoder.encode(sequence) for sequence in sequences]
         out = np.empty((len(encoded), len(self.names)), dtype=np.float32)
-        pending = by_length([len(ids) for ids in encoded], self.batch_tokens)
-        while pending:
-            batch = pending.pop(0)
-            try:
-                out[batch] = self._forward([encoded[i] for i in batch])
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise UserError(
-                        f"a protein of {len(encoded[batch[0]])} tokens alone does not fit the memory of {self.device}; "
-                        "take device=cpu, or a model with a smaller model.max_residues"
-                    ) from None
-                torch.cuda.empty_cache()
-                self.batch_tokens = max(1, self.batch_tokens // 2)
-                rest = [i for later in [batch, *pending] for i in later]
-                split = by_length([len(encoded[i]) for i in rest], self.batch_tokens)
-                pending = [[rest[i] for i in part] for part in split]
+        for indices, logits in self.forward.over(encoded, lambda batch: self.forward.model(**batch).logits.float()):
+            out[indices] = logits.cpu().numpy()
         return out
-
-    @torch.inference_mode()
-    def _forward(self, ids: list[np.ndarray]) -> np.ndarray:
-        batch = as_batch(ids, self.pad_id, packed=self.packed, device=self.device)
-        with autocast(self.precision, self.device):
-            logits: torch.Tensor = self.model(**batch).logits
-        return logits.float().cpu().numpy()

@@ -113,7 +113,11 @@ def _from_scratch(options: ModelConfig) -> tuple[PreTrainedConfig, PreTrainedTok
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"options here: {', '.join(known)}"
         raise UserError(f"no option 'model.from_scratch.{name}'; {hint}", exit_code=2)
-    return TinyConfig(**fields), tiny_tokenizer()
+    try:
+        config = TinyConfig(**fields)
+    except ValueError as error:
+        raise UserError(f"model.from_scratch: {error}", exit_code=2) from error
+    return config, tiny_tokenizer()
 
 
 def _pretrained(options: ModelConfig, config: PreTrainedConfig) -> PreTrainedModel:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +17,14 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING, AutoModel
 from protloc.data.encoding import kept_ends
 from protloc.model.configuration import ProteinClassifierConfig
 from protloc.model.packed import Packing, enable_packing, unpack
-from protloc.model.pooling import POOLINGS
+from protloc.model.pooling import build_pooling
+
+
+@dataclass
+class ClassifierOutput(SequenceClassifierOutput):
+    """Raw logits `(B, C)`, the mean loss `()`, and in training what each of K towers says, `members (B, K, C)`."""
+
+    members: Tensor | None = None
 
 
 class ProteinClassifier(PreTrainedModel):
@@ -33,7 +43,8 @@ class ProteinClassifier(PreTrainedModel):
         self.backbone = AutoModel.from_config(config.backbone, **without_pooler(config.backbone))
         drop_unused(self.backbone)
         enable_packing(self.backbone)
-        self.pooling = POOLINGS[config.pooling](config.backbone.hidden_size)
+        self.towers = getattr(config.backbone, "towers", 1)
+        self.pooling = build_pooling(config.pooling, config.backbone.hidden_size, self.towers)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(self.pooling.out_features, config.num_labels)
         self.post_init()
@@ -46,7 +57,7 @@ class ProteinClassifier(PreTrainedModel):
         position_ids: Tensor | None = None,
         cu_seqlens: Tensor | None = None,
         lengths: Sequence[int] | None = None,
-    ) -> SequenceClassifierOutput:
+    ) -> ClassifierOutput:
         """Raw logits, never squashed, and the mean cross-entropy where there are labels.
 
         A batch is padded, or packed: proteins behind each other without padding (see `protloc.model.packed`).
@@ -63,23 +74,35 @@ class ProteinClassifier(PreTrainedModel):
             lengths: packed: tokens of each protein, on the host.
 
         Returns:
-            `logits (B, C)` and `loss ()`.
+            `logits (B, C)`, `loss ()`, and in training `members (B, K, C)` of a backbone with K towers.
         """
+        hidden_BTD, residues_BT = self.encode(input_ids, attention_mask, position_ids, cu_seqlens, lengths)
+        return answer(self, hidden_BTD, residues_BT, labels)
+
+    def encode(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        cu_seqlens: Tensor | None = None,
+        lengths: Sequence[int] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """From the arguments of `forward` to the backbone's states `(B, T, D)`, and `(B, T)`, bool: residues."""
         if cu_seqlens is None:
-            hidden_BTD, residues_BT = self._padded(input_ids, attention_mask)
-        else:
-            assert position_ids is not None, "a packed batch has position_ids and lengths"
-            assert lengths is not None, "a packed batch has position_ids and lengths"
-            hidden_BTD, residues_BT = self._packed(input_ids, position_ids, Packing(lengths, cu_seqlens, max(lengths)))
-        # The head is small and decides: it computes in the weights' precision also under autocast.
-        with torch.autocast(hidden_BTD.device.type, enabled=False):
-            pooled_BP = self.pooling(hidden_BTD.to(self.classifier.weight.dtype), residues_BT)
-            logits_BC = self.classifier(self.dropout(pooled_BP))
-        loss = nn.functional.cross_entropy(logits_BC, labels) if labels is not None else None
-        return SequenceClassifierOutput(loss=loss, logits=logits_BC)
+            return self._padded(input_ids, attention_mask)
+        assert position_ids is not None, "a packed batch has position_ids and lengths"
+        assert lengths is not None, "a packed batch has position_ids and lengths"
+        return self._packed(input_ids, position_ids, Packing(lengths, cu_seqlens, max(lengths)))
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
+        """As transformers', with every weight under its own name.
+
+        Else transformers gives a backbone's weights the names of its oldest checkpoints (`LayerNorm.gamma`), which
+        Trainer does not find again when it goes back to the best epoch: that would keep the last one's norms.
+        """
+        super().save_pretrained(save_directory, **{"save_original_format": False, **kwargs})
 
     def _padded(self, input_ids: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Hidden states `(B, T, D)` and which of them are residues `(B, T)`, bool."""
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
         input_ids, attention_mask = self._crop(input_ids, attention_mask)
@@ -90,7 +113,6 @@ class ProteinClassifier(PreTrainedModel):
         return output.last_hidden_state, residues_BT
 
     def _packed(self, input_ids: Tensor, position_ids: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
-        """The same from a packed batch."""
         backbone = self.config.backbone
         if backbone.model_type == "esm" and backbone.position_embedding_type == "absolute":
             position_ids = position_ids + backbone.pad_token_id + 1
@@ -123,6 +145,46 @@ class ProteinClassifier(PreTrainedModel):
         mask_BT = real_BT.to(attention_mask)
         padded = torch.full_like(kept_BT, self.config.pad_token_id or 0)
         return torch.where(mask_BT.bool(), input_ids.gather(1, kept_BT), padded), mask_BT
+
+
+class Head(nn.Module):
+    """The head of a classifier alone, over a backbone's states that are there already; it shares the weights.
+
+    Trained instead of the whole where the backbone is frozen: nothing else is moved, saved or counted.
+    """
+
+    def __init__(self, whole: ProteinClassifier) -> None:
+        super().__init__()
+        self.pooling, self.dropout, self.classifier = whole.pooling, whole.dropout, whole.classifier
+        self.towers = whole.towers
+
+    def forward(self, hidden: Tensor, residues: Tensor, labels: Tensor | None = None) -> ClassifierOutput:
+        """As `ProteinClassifier.forward`, from `hidden (B, T, D)` and which of it are residues, `residues (B, T)`."""
+        return answer(self, hidden, residues, labels)
+
+
+def answer(
+    head: ProteinClassifier | Head, hidden_BTD: Tensor, residues_BT: Tensor, labels: Tensor | None
+) -> ClassifierOutput:
+    """From a backbone's states to raw logits `(B, C)`, and the mean loss `()` where there are `labels (B,)`."""
+    # The head is small and decides: it computes in the weights' precision also under autocast.
+    with torch.autocast(hidden_BTD.device.type, enabled=False):
+        pooled_BP = head.dropout(head.pooling(hidden_BTD.to(head.classifier.weight.dtype), residues_BT))
+        logits_BC = head.classifier(pooled_BP)
+        members_BKC = tower_logits(head.classifier, pooled_BP, head.towers) if head.training else None
+    loss = nn.functional.cross_entropy(logits_BC, labels) if labels is not None else None
+    return ClassifierOutput(loss=loss, logits=logits_BC, members=members_BKC)
+
+
+def tower_logits(classifier: nn.Linear, pooled_BP: Tensor, towers: int) -> Tensor | None:
+    """What each of K towers would answer alone, `(B, K, C)`; their mean is the answer. None for a single one.
+
+    The head is one linear layer over all towers; the share of it that reads one tower, K times, is that tower's head.
+    """
+    if towers == 1:
+        return None
+    pooled_BKP, weight_CKP = (x.unflatten(1, (towers, -1)) for x in (pooled_BP, classifier.weight))
+    return torch.einsum("bkp,ckp->bkc", pooled_BKP, weight_CKP) * towers + classifier.bias
 
 
 def without_pooler(config: PreTrainedConfig) -> dict[str, bool]:

@@ -15,9 +15,10 @@ class TinyConfig(PreTrainedConfig):
     """The shape of `tiny`'s encoder.
 
     Args:
-        hidden_size: channels D of the output.
+        hidden_size: channels D of the output, those of all towers together.
+        towers: encoders side by side behind the motifs, an ensemble with a loss each.
         num_hidden_layers: residual blocks.
-        recurrent_size: units of the LSTM in each direction, behind the first block; 0 leaves it out.
+        recurrent_size: units of a tower's LSTM in each direction, behind the first block; 0 leaves it out.
         embedding_size: channels of a residue, 20 or more: they start from BLOSUM62.
         widths: widths of the parallel convolutions that read motifs, in residues.
         filters: channels of each of them.
@@ -33,7 +34,8 @@ class TinyConfig(PreTrainedConfig):
 
     def __init__(
         self,
-        hidden_size: int = 192,
+        hidden_size: int = 384,
+        towers: int = 2,
         num_hidden_layers: int = 2,
         recurrent_size: int = 128,
         embedding_size: int = 32,
@@ -48,7 +50,9 @@ class TinyConfig(PreTrainedConfig):
         vocab_size: int = len(TOKENS),
         **kwargs: Any,
     ) -> None:
-        self.hidden_size, self.num_hidden_layers = hidden_size, num_hidden_layers
+        if hidden_size % towers:
+            raise ValueError(f"hidden_size={hidden_size} cannot be shared by {towers} towers")
+        self.hidden_size, self.num_hidden_layers, self.towers = hidden_size, num_hidden_layers, towers
         self.recurrent_size = recurrent_size
         self.embedding_size, self.filters, self.stride = embedding_size, filters, stride
         self.widths = widths or [1, 3, 5, 9, 15, 21]
@@ -57,6 +61,11 @@ class TinyConfig(PreTrainedConfig):
         self.vocab_size = vocab_size
         kwargs.setdefault("pad_token_id", 0)
         super().__init__(**kwargs)
+
+    @property
+    def tower_size(self) -> int:
+        """Channels of one tower."""
+        return self.hidden_size // self.towers
 
 
 class ProteinClassifierConfig(PreTrainedConfig):

@@ -83,9 +83,31 @@ class AttentionPooling(nn.Module):
         return torch.cat([found_BHD.flatten(1), highest_BD, mean_BD], dim=-1)
 
 
-POOLINGS: dict[str, type[MeanPooling | ClsPooling | LightAttention | AttentionPooling]] = {
+Pooling = MeanPooling | ClsPooling | LightAttention | AttentionPooling
+
+POOLINGS: dict[str, type[Pooling]] = {
     "mean": MeanPooling,
     "cls": ClsPooling,
     "light_attention": LightAttention,
     "attention": AttentionPooling,
 }
+
+
+class PoolingByTower(nn.Module):
+    """A pooling for each tower's share of the channels; the towers' vectors follow each other."""
+
+    def __init__(self, name: str, size: int, towers: int) -> None:
+        super().__init__()
+        made = [POOLINGS[name](size // towers) for _ in range(towers)]
+        self.towers = nn.ModuleList(made)
+        self.out_features = sum(pooling.out_features for pooling in made)
+
+    def forward(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Shape `(B, towers x P)`, P what the pooling makes of one share."""
+        shares = hidden_BTD.chunk(len(self.towers), dim=-1)
+        return torch.cat([tower(share, mask_BT) for tower, share in zip(self.towers, shares, strict=True)], dim=-1)
+
+
+def build_pooling(name: str, size: int, towers: int = 1) -> Pooling | PoolingByTower:
+    """The pooling `name` over D channels, `size`, of one or several towers; it has `out_features`."""
+    return POOLINGS[name](size) if towers == 1 else PoolingByTower(name, size, towers)

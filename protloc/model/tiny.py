@@ -2,8 +2,12 @@
 
 From a few thousand proteins, convolutions learn sorting signals far faster than a transformer does. Parallel
 convolutions of several widths read motifs; the strongest of every few residues go on, so that all that is wide runs on
-a quarter of the positions; the distance to each end tells where a motif stands (signals sit at the ends); a few
-residual blocks in the manner of ConvNeXt (Liu et al. 2022) combine neighbouring motifs.
+a few of the positions; the distance to each end tells where a motif stands (signals sit at the ends); residual blocks
+in the manner of ConvNeXt (Liu et al. 2022) and an LSTM combine neighbouring motifs.
+
+Behind the motifs several towers stand side by side, each with channels of its own, and each with a loss of its own
+(`ClassifierOutput.members`). Their mean is right more often than one tower of all their width: an ensemble (Hansen and
+Salamon 1990) that shares its costliest layer.
 
 B proteins, T residues, S positions, D channels. Whatever is padding holds zeroes before every convolution, which is
 what a convolution sees behind a protein that stands alone: so the answer does not depend on the batch.
@@ -12,6 +16,7 @@ what a convolution sees behind a protein that stands alone: so the answer does n
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +71,18 @@ class ChannelDropout(nn.Module):
         return x_BTC * kept_B1C.to(x_BTC.dtype) / (1 - self.p)
 
 
+class SideBySide(nn.Module):
+    """One module a tower, each on its own share of the channels."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.towers = nn.ModuleList(modules)
+
+    def forward(self, x_BSD: Tensor, *more: Tensor) -> Tensor:
+        shares = x_BSD.chunk(len(self.towers), dim=-1)
+        return torch.cat([tower(share, *more) for tower, share in zip(self.towers, shares, strict=True)], dim=-1)
+
+
 class Embeddings(nn.Module):
     """Residues, their motifs, and where these stand."""
 
@@ -78,10 +95,10 @@ class Embeddings(nn.Module):
         self.motifs = nn.ModuleList(Conv(config.embedding_size, config.filters, width) for width in config.widths)
         self.motif_norm = nn.LayerNorm(motifs)
         self.dropout = ChannelDropout(config.dropout)
-        self.mix = nn.Linear(motifs, config.hidden_size)
+        self.mix = nn.ModuleList(nn.Linear(motifs, config.tower_size) for _ in range(config.towers))
         self.from_start = nn.Embedding(config.distance_buckets, config.hidden_size)
         self.from_end = nn.Embedding(config.distance_buckets, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size)
+        self.norm = SideBySide([nn.LayerNorm(config.tower_size) for _ in range(config.towers)])
 
     def forward(self, input_ids: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         """`(B, S, D)`, zero at padding, and its mask `(B, S)`, bool; S = T / stride, rounded up."""
@@ -99,7 +116,7 @@ class Embeddings(nn.Module):
         start_1S = torch.arange(mask_BS.shape[1], device=mask_BT.device)[None] * self.stride
         end_BS = (lengths_B1 - 1 - start_1S).clamp(min=0)
         places_BSD = self.from_start(self._bucket(start_1S)) + self.from_end(self._bucket(end_BS))
-        hidden_BSD = self.mix(self.dropout(motifs_BSM)) + places_BSD
+        hidden_BSD = torch.cat([mix(self.dropout(motifs_BSM)) for mix in self.mix], dim=-1) + places_BSD
         return self.norm(nn.functional.gelu(hidden_BSD)) * mask_BS[..., None], mask_BS
 
     def _bucket(self, distance: Tensor) -> Tensor:
@@ -122,7 +139,7 @@ class Block(nn.Module):
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
-        size, inner = config.hidden_size, config.expansion * config.hidden_size
+        size, inner = config.tower_size, config.expansion * config.tower_size
         self.conv = Conv(size, size, config.kernel_size, groups=size)
         self.norm = nn.LayerNorm(size)
         self.widen, self.narrow = nn.Linear(size, inner), nn.Linear(inner, size)
@@ -143,7 +160,7 @@ class Recurrence(nn.Module):
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
-        size, inner = config.hidden_size, config.recurrent_size
+        size, inner = config.tower_size, config.recurrent_size
         self.norm = nn.LayerNorm(size)
         self.forwards = nn.LSTM(size, inner, batch_first=True)
         self.backwards = nn.LSTM(size, inner, batch_first=True)
@@ -170,16 +187,19 @@ class Encoder(nn.Module):
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
-        layers: list[nn.Module] = [Block(config) for _ in range(config.num_hidden_layers)]
+        kinds: list[Any] = [Block] * config.num_hidden_layers
         if config.recurrent_size:
-            layers.insert(1, Recurrence(config))
+            kinds.insert(1, Recurrence)
+        kinds.append(lambda config: nn.LayerNorm(config.tower_size))
+        *layers, self.norm = (SideBySide([kind(config) for _ in range(config.towers)]) for kind in kinds)
         self.layer = nn.ModuleList(layers)
-        self.norm = nn.LayerNorm(config.hidden_size)
+        self.share = 1 / config.towers
 
     def forward(self, x_BSD: Tensor, mask_BS1: Tensor) -> Tensor:
-        for block in self.layer:
-            x_BSD = block(x_BSD, mask_BS1)
-        return self.norm(x_BSD) * mask_BS1
+        for layer in self.layer:
+            x_BSD = layer(x_BSD, mask_BS1)
+        # A linear head over all channels sums the towers' answers; scaled so, the sum is their mean.
+        return self.norm(x_BSD) * (mask_BS1 * self.share)
 
 
 class TinyModel(PreTrainedModel):

@@ -15,6 +15,7 @@ from transformers import TrainingArguments
 from protloc.config import LoggerConfig, TrainerConfig
 from protloc.errors import UserError
 from protloc.mistakes import no_option
+from protloc.model.layers import CHECKPOINTING
 from protloc.model.precision import pick_precision
 
 KEPT = {"output_dir": "hydra.run.dir=FOLDER names it", "remove_unused_columns": "the data path needs every column"}
@@ -22,6 +23,9 @@ KEPT = {"output_dir": "hydra.run.dir=FOLDER names it", "remove_unused_columns": 
 
 EVAL_BATCH = 64
 """Proteins handed over at once for evaluation; what is computed at once is bounded by `max_tokens`."""
+
+WORKERS = 2
+"""Processes that make batches for a GPU; on a CPU they would take its cores from the model."""
 
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
@@ -71,7 +75,9 @@ def training_arguments(
         "logging_nan_inf_filter": False,  # a NaN must be seen, not averaged away
         "report_to": [] if logger.name == "none" else [logger.name],
         "disable_tqdm": True,  # protloc draws its own progress
-        "dataloader_pin_memory": device.type == "cuda",
+        "activation_checkpointing": options.activation_checkpointing,
+        "activation_checkpointing_kwargs": CHECKPOINTING if options.activation_checkpointing else None,
+        **(_for_gpu(device, precision) if device.type == "cuda" else {"dataloader_pin_memory": False}),
     }
     try:
         return TrainingArguments(**{**values, **options.args})
@@ -79,6 +85,17 @@ def training_arguments(
         if not options.args:
             raise  # ours
         raise UserError(f"trainer.args do not fit: {' '.join(str(error).split())}", exit_code=2) from error
+
+
+def _for_gpu(device: torch.device, precision: str) -> dict[str, Any]:
+    """Batches made ahead by other processes and copied while the GPU computes; tf32 for what bf16 leaves in fp32."""
+    return {
+        "dataloader_num_workers": WORKERS,
+        "dataloader_persistent_workers": True,
+        "dataloader_pin_memory": True,
+        "accelerator_config": {"non_blocking": True},
+        "tf32": precision != "fp32" and torch.cuda.get_device_capability(device) >= (8, 0),
+    }
 
 
 def training_device(gpus: int | str) -> torch.device:

@@ -28,11 +28,17 @@ class ClassificationLoss:
     def __call__(
         self, outputs: SequenceClassifierOutput, labels: Tensor, num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """Shape `()`; the mean over `labels (B,)` where no number of proteins is given."""
-        logits_BC = outputs.logits.float()
+        """Shape `()`; the mean over `labels (B,)` where no number of proteins is given.
+
+        The towers of an ensemble learn each for itself, or they would lean on each other: its loss is the mean of
+        theirs.
+        """
+        members_BKC = outputs.get("members")
+        logits_BKC = (outputs.logits[:, None] if members_BKC is None else members_BKC).float()
+        labels_BK = labels[:, None].expand(logits_BKC.shape[:2])
         losses_B = nn.functional.cross_entropy(
-            logits_BC, labels, reduction="none", label_smoothing=self.label_smoothing
-        )
+            logits_BKC.flatten(0, 1), labels_BK.flatten(), reduction="none", label_smoothing=self.label_smoothing
+        ).unflatten(0, labels_BK.shape).mean(1)  # fmt: skip
         if self.class_weights is not None:
             losses_B = losses_B * self.class_weights.to(losses_B.device)[labels]
         return losses_B.sum() / (num_items_in_batch if num_items_in_batch is not None else len(labels))

@@ -7,10 +7,14 @@ from torch import nn
 
 from protloc.data.batching import as_batch
 from protloc.model.classifier import ProteinClassifier
+from protloc.model.layers import CHECKPOINTING
 from protloc.model.precision import autocast
 
 CPU_TOKENS = 16_384
 """Enough for two cores to be busy, and little memory."""
+
+STATE_TOKENS = 65_536
+"""Of a frozen backbone's states, which only a head reads."""
 
 PROBE_TOKENS = 4_096
 SHARE = 0.85
@@ -21,7 +25,12 @@ STATE_BYTES = 12
 
 
 def pick_max_tokens(
-    wanted: int | str, model: ProteinClassifier, attention: str, precision: str, device: torch.device
+    wanted: int | str,
+    model: ProteinClassifier,
+    attention: str,
+    precision: str,
+    device: torch.device,
+    activation_checkpointing: bool = False,
 ) -> int:
     """`trainer.max_tokens` as a number; `auto` on a GPU is found by one forward and backward pass.
 
@@ -31,12 +40,15 @@ def pick_max_tokens(
         attention: `packed` or `padded`.
         precision: `fp32`, `bf16` or `fp16`.
         device: where it trains.
+        activation_checkpointing: as Trainer will switch it on.
     """
     if wanted != "auto":
         return int(wanted)
     if device.type != "cuda":
         return CPU_TOKENS
     model.to(device)
+    if activation_checkpointing:
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=CHECKPOINTING)
     bytes_per_token = _probe(model.train(), attention, precision, device) / PROBE_TOKENS
     torch.cuda.empty_cache()
     states = STATE_BYTES * sum(p.numel() for p in model.parameters() if p.requires_grad)

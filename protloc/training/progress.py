@@ -24,12 +24,13 @@ class TrainingProgress(TrainerCallback):
 
     Attributes:
         seconds: time spent in training steps, without evaluation, in seconds.
+        waited: how much of it the steps waited for their batches, in seconds.
         history: Trainer's log entries so far, for the curves.
     """
 
     def __init__(self, residues_per_epoch: int) -> None:
         self.residues_per_epoch = residues_per_epoch
-        self.seconds = 0.0
+        self.seconds = self.waited = 0.0
         self._since = 0.0
         self._loss = math.nan
         console = Console(stderr=True)
@@ -95,9 +96,11 @@ class TrainingProgress(TrainerCallback):
     ) -> None:
         if state.is_world_process_zero and "eval_loss" in metrics and state.epoch is not None:
             log.info(
-                "epoch %.3g of %.3g: training loss %.4f, validation loss %.4f, accuracy %.4f, MCC %.4f (%s residues/s)",
+                "epoch %.3g of %.3g: training loss %.4f, validation loss %.4f, accuracy %.4f, MCC %.4f "
+                "(%s residues/s, %.1f %% of the time waiting for data)",
                 state.epoch, state.num_train_epochs, self._loss, metrics["eval_loss"], metrics["eval_accuracy"],
                 metrics["eval_mcc"], f"{self.residues_per_second(state.epoch):,.0f}",
+                100 * self.waited / self.seconds if self.seconds else 0,
             )  # fmt: skip
         self._since = time.perf_counter()
 
@@ -105,3 +108,26 @@ class TrainingProgress(TrainerCallback):
         now = time.perf_counter()
         self.seconds += now - self._since
         self._since = now
+
+
+class StatesProgress:
+    """A bar while a frozen backbone's states are computed; a context."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("frozen backbone"), BarColumn(), MofNCompleteColumn(), TextColumn("proteins"),
+            TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("states", total=None)
+
+    def told(self, done: int, total: int) -> None:
+        """Show it."""
+        self._bar.update(self._task, completed=done, total=total)
+
+    def __enter__(self) -> StatesProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 def run_metrics(
     config: TrainConfig,
     corpus: Corpus,
+    model: ProteinClassifier,
     trainer: ProteinTrainer,
     evaluations: dict[str, Evaluation],
     seconds: float,
@@ -40,11 +41,12 @@ def run_metrics(
     Args:
         config: the run's options.
         corpus: the data, with the counts of all that was dropped or changed.
+        model: the whole model.
         trainer: after training.
         evaluations: by split.
         seconds: of the whole run so far.
     """
-    model, state = trainer.model, trainer.state
+    state = trainer.state
     splits = {"train": corpus.train, "validation": corpus.validation, "test": corpus.test}
     max_residues = model.config.max_residues
     return {
@@ -69,11 +71,16 @@ def run_metrics(
         "seed": config.seed,
         "data": {"name": corpus.name, "fingerprint": corpus.fingerprint},
         "model": config.model.name,
+        "tuning": config.tuning.name,
         "precision": precision_of(trainer.args),
         "device": device_name(trainer.args.device),
         "versions": versions(),
         "git_revision": git_revision(),
-        "seconds": {"training": round(trainer.progress.seconds, 2), "total": round(seconds, 2)},
+        "seconds": {
+            "training": round(trainer.progress.seconds, 2),
+            "waiting_for_data": round(trainer.progress.waited, 2),
+            "total": round(seconds, 2),
+        },
         "residues_per_second": round(trainer.progress.residues_per_second(state.epoch or 0)),
     }
 

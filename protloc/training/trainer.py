@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +13,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Sampler, SequentialSampler
-from transformers import EarlyStoppingCallback, EvalPrediction, PreTrainedTokenizerBase, PrinterCallback, Trainer
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+)
 
 from protloc.config import TrainConfig
-from protloc.data.batching import Collator, LengthGroupedSampler, longest_first
+from protloc.data.batching import Collator, LengthGroupedSampler, as_batch, longest_first, pad_states
 from protloc.data.corpus import Corpus
-from protloc.model.classifier import ProteinClassifier
+from protloc.data.parse import cache_folder
+from protloc.errors import UserError
+from protloc.model.classifier import Head, ProteinClassifier
 from protloc.model.folder import encoder_of
+from protloc.model.forward import Forward
+from protloc.model.layers import can_checkpoint, compile_layers
 from protloc.model.packed import choose_attention
+from protloc.model.states import frozen_states
 from protloc.training.arguments import precision_of, training_arguments
 from protloc.training.loss import ClassificationLoss, balanced_weights
-from protloc.training.memory import pick_max_tokens
+from protloc.training.memory import STATE_TOKENS, pick_max_tokens
 from protloc.training.metrics import LocalizationMetrics
-from protloc.training.progress import TrainingProgress
+from protloc.training.progress import StatesProgress, TrainingProgress
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +46,13 @@ class ProteinTrainer(Trainer):
     """Trainer that evaluates in the order of the data; the corpus hands it over sorted by length."""
 
     progress: TrainingProgress
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of the next step; the time until they are there is time in which nothing is computed."""
+        began = time.perf_counter()
+        found = super().get_batch_samples(*args, **kwargs)
+        self.progress.waited += time.perf_counter() - began
+        return found
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
@@ -73,7 +94,7 @@ class ProteinTrainer(Trainer):
 def build_trainer(
     config: TrainConfig, corpus: Corpus, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase, run_dir: Path
 ) -> ProteinTrainer:
-    """The trainer for one run, ready for `.train()`.
+    """The trainer for one run, ready for `.train()`; what it trains shares its weights with `model`.
 
     Raises:
         UserError: the options do not fit each other or the machine.
@@ -88,17 +109,16 @@ def build_trainer(
     progress = TrainingProgress(int(lengths.clip(max=encoder.max_residues or lengths.max()).sum()))
     metrics = LocalizationMetrics(len(corpus.labels.names))
     args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch)
-    precision = precision_of(args)
-    attention = choose_attention(config.model.attention, model.backbone, args.device, precision)
-    max_tokens = pick_max_tokens(options.max_tokens, model, attention, precision, args.device)
-    log.info("batches are %s, at most %s tokens at once, computed in %s on %s",
-             attention, f"{max_tokens:,}", precision, args.device)  # fmt: skip
+    if config.tuning.name == "frozen":
+        trained, collator = _head_alone(config, corpus, model, tokenizer, args)
+    else:
+        trained, collator = _whole(config, model, tokenizer, args)
     trainer = ProteinTrainer(
-        model=model,
+        model=trained,
         args=args,
         train_dataset=corpus.train,
         eval_dataset=corpus.validation.select(longest_first(corpus.validation["length"])),
-        data_collator=Collator(encoder, tokenizer.pad_token_id, max_tokens, packed=attention == "packed"),
+        data_collator=collator,
         processing_class=tokenizer,
         compute_loss_func=ClassificationLoss(options.label_smoothing, weights),
         compute_metrics=lambda prediction: summary(metrics, prediction),
@@ -109,6 +129,55 @@ def build_trainer(
         trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=options.patience))
     trainer.progress = progress
     return trainer
+
+
+def _whole(
+    config: TrainConfig, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase, args: TrainingArguments
+) -> tuple[ProteinClassifier, Collator]:
+    """The model that reads token ids, and what makes its batches."""
+    precision = precision_of(args)
+    attention = choose_attention(config.model.attention, model.backbone, args.device, precision)
+    if config.trainer.activation_checkpointing and not can_checkpoint(model.backbone):
+        raise UserError(
+            f"trainer.activation_checkpointing=true, but a {model.backbone.config.model_type} backbone has no layers "
+            "that can do without their activations; leave it out"
+        )
+    max_tokens = pick_max_tokens(
+        config.trainer.max_tokens, model, attention, precision, args.device, config.trainer.activation_checkpointing
+    )
+    if config.trainer.compile:
+        compile_layers(model.backbone)
+    log.info("batches are %s, at most %s tokens at once, computed in %s on %s",
+             attention, f"{max_tokens:,}", precision, args.device)  # fmt: skip
+    packed = attention == "packed"
+    batch = partial(as_batch, pad_id=tokenizer.pad_token_id, packed=packed)
+    return model, Collator(encoder_of(model, tokenizer).encode, batch, max_tokens, packed=packed)
+
+
+def _head_alone(
+    config: TrainConfig, corpus: Corpus, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase,
+    args: TrainingArguments,
+) -> tuple[Head, Collator]:  # fmt: skip
+    """The head over the frozen backbone's states, computed here where they are not there yet, and its batches."""
+    if config.model.name_or_path is None:
+        raise UserError(
+            f"tuning=frozen, but model={config.model.name} starts from random weights, which know nothing: take a "
+            "pretrained backbone (model=esm2_8m, say), or tuning=full"
+        )
+    forward = Forward(
+        model, tokenizer.pad_token_id, device=args.device, precision=precision_of(args),
+        max_tokens=config.trainer.max_tokens, attention=config.model.attention,
+    )  # fmt: skip
+    splits = [corpus.train, corpus.validation, *([corpus.test] if corpus.test is not None else [])]
+    sequences = [sequence for split in splits for sequence in split["sequence"]]
+    with StatesProgress() as progress:
+        store = frozen_states(
+            forward, encoder_of(model, tokenizer), sequences, cache_folder(config.data.cache_dir) / "states",
+            progress.told,
+        )  # fmt: skip
+    model.backbone.requires_grad_(False)
+    max_tokens = STATE_TOKENS if config.trainer.max_tokens == "auto" else int(config.trainer.max_tokens)
+    return Head(model.train()), Collator(store.__getitem__, pad_states, max_tokens)
 
 
 def predict_logits(trainer: Trainer, proteins: datasets.Dataset, name: str = "test") -> tuple[np.ndarray, float]:

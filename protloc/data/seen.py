@@ -1,0 +1,26 @@
+"""Ids met so far, kept on disk: a proteome of any size is checked in the same memory."""
+
+from __future__ import annotations
+
+import sqlite3
+
+
+class Seen:
+    """A set of ids that takes no memory to speak of.
+
+    SQLite keeps a private temporary file, which it removes itself, and a few MiB of it in memory.
+    """
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)  # "": a private temporary file
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._db.execute("BEGIN")  # one transaction for all, else each id would be one
+
+    def add(self, id: str) -> bool:
+        """Put `id` in; False where it has been in before."""
+        return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (id,)).rowcount == 1
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._db.close()

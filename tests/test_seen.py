@@ -1,0 +1,34 @@
+"""Ids met so far."""
+
+import threading
+
+from protloc.data.seen import Seen
+
+
+def test_an_id_is_new_once() -> None:
+    seen = Seen()
+    assert [seen.add(id) for id in ("a", "A", "a", "é", "", "", "P1;2'")] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
+    seen.close()
+
+
+def test_a_reading_thread_may_be_closed_by_another() -> None:
+    made: list[Seen] = []
+    thread = threading.Thread(target=lambda: made.append(Seen()))
+    thread.start()
+    thread.join()
+    made[0].close()
+
+
+def test_thousands_are_told_apart() -> None:
+    seen = Seen()
+    assert all(seen.add(f"sp|P{i:06}|X") for i in range(20_000))
+    assert not any(seen.add(f"sp|P{i:06}|X") for i in range(0, 20_000, 7))
+    seen.close()
