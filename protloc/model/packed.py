@@ -125,13 +125,14 @@ def _varlen(query: Tensor, key: Tensor, value: Tensor, packing: Packing, scaling
 
 def _by_protein(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int], scaling: float | None) -> Tensor:
     """Protein by protein, neighbours of equal length together."""
-    parts, start = [], 0
-    for count, length in runs(lengths):
-        end = start + count * length
-        q, k, v = (x[0, :, start:end].unflatten(1, (count, length)).transpose(0, 1) for x in (query, key, value))
+    found = list(runs(lengths))
+    # Split, not sliced: the gradient of a split is put together once, that of each slice is a tensor of full length.
+    split = [x[0].split([count * length for count, length in found], dim=1) for x in (query, key, value)]
+    parts = []
+    for (count, length), *qkv in zip(found, *split, strict=True):
+        q, k, v = (x_HSK.unflatten(1, (count, length)).transpose(0, 1) for x_HSK in qkv)
         out_NHLK = nn.functional.scaled_dot_product_attention(q, k, v, scale=scaling)
         parts.append(out_NHLK.transpose(1, 2).flatten(0, 1))
-        start = end
     return torch.cat(parts)[None]
 
 
