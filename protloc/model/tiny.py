@@ -78,9 +78,8 @@ class SideBySide(nn.Module):
         super().__init__()
         self.towers = nn.ModuleList(modules)
 
-    def forward(self, x_BSD: Tensor, *more: Tensor) -> Tensor:
-        shares = x_BSD.chunk(len(self.towers), dim=-1)
-        return torch.cat([tower(share, *more) for tower, share in zip(self.towers, shares, strict=True)], dim=-1)
+    def forward(self, shares: Sequence[Tensor], *more: Tensor) -> list[Tensor]:
+        return [tower(share, *more) for tower, share in zip(self.towers, shares, strict=True)]
 
 
 class Embeddings(nn.Module):
@@ -100,8 +99,8 @@ class Embeddings(nn.Module):
         self.from_end = nn.Embedding(config.distance_buckets, config.hidden_size)
         self.norm = SideBySide([nn.LayerNorm(config.tower_size) for _ in range(config.towers)])
 
-    def forward(self, input_ids: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """`(B, S, D)`, zero at padding, and its mask `(B, S)`, bool; S = T / stride, rounded up."""
+    def forward(self, input_ids: Tensor, mask_BT: Tensor) -> tuple[list[Tensor], Tensor]:
+        """For each of K towers `(B, S, D / K)`, zero at padding; and the mask `(B, S)`, bool; S = T / stride, up."""
         lengths_B1 = mask_BT.sum(1, keepdim=True)
         # A multiple of the stride, so that the last position of a protein reads the same zeroes in any batch.
         fill = -input_ids.shape[1] % self.stride
@@ -116,8 +115,10 @@ class Embeddings(nn.Module):
         start_1S = torch.arange(mask_BS.shape[1], device=mask_BT.device)[None] * self.stride
         end_BS = (lengths_B1 - 1 - start_1S).clamp(min=0)
         places_BSD = self.from_start(self._bucket(start_1S)) + self.from_end(self._bucket(end_BS))
-        hidden_BSD = torch.cat([mix(self.dropout(motifs_BSM)) for mix in self.mix], dim=-1) + places_BSD
-        return self.norm(nn.functional.gelu(hidden_BSD)) * mask_BS[..., None], mask_BS
+        shares = [mix(self.dropout(motifs_BSM)) for mix in self.mix]
+        placed = zip(shares, places_BSD.chunk(len(shares), dim=-1), strict=True)
+        normed = self.norm([nn.functional.gelu(share + places) for share, places in placed])
+        return [share * mask_BS[..., None] for share in normed], mask_BS
 
     def _bucket(self, distance: Tensor) -> Tensor:
         steps = torch.log2(distance.float() + 1) * (self.buckets / math.log2(1024))
@@ -195,11 +196,12 @@ class Encoder(nn.Module):
         self.layer = nn.ModuleList(layers)
         self.share = 1 / config.towers
 
-    def forward(self, x_BSD: Tensor, mask_BS1: Tensor) -> Tensor:
+    def forward(self, shares: Sequence[Tensor], mask_BS1: Tensor) -> Tensor:
+        """From each tower's `(B, S, D / K)` to `(B, S, D)`."""
         for layer in self.layer:
-            x_BSD = layer(x_BSD, mask_BS1)
+            shares = layer(shares, mask_BS1)
         # A linear head over all channels sums the towers' answers; scaled so, the sum is their mean.
-        return self.norm(x_BSD) * (mask_BS1 * self.share)
+        return torch.cat(self.norm(shares), dim=-1) * (mask_BS1 * self.share)
 
 
 class TinyModel(PreTrainedModel):
@@ -228,6 +230,6 @@ class TinyModel(PreTrainedModel):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **kwargs: Any) -> TinyOutput:
         """Read `input_ids (B, T)` and `attention_mask (B, T)`, both int64, padded on the right."""
-        hidden_BSD, mask_BS = self.embeddings(input_ids, attention_mask)
-        hidden_BSD = self.encoder(hidden_BSD, mask_BS[..., None].to(hidden_BSD.dtype))
+        shares, mask_BS = self.embeddings(input_ids, attention_mask)
+        hidden_BSD = self.encoder(shares, mask_BS[..., None].to(shares[0].dtype))
         return TinyOutput(last_hidden_state=hidden_BSD, position_mask=mask_BS)
