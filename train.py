@@ -1,7 +1,7 @@
 """Fine-tune a model that says where in the cell a protein lives.
 
     python train.py                                     the small default model on the demo data
-    python train.py model=protbert trainer.gpus=1       a protein language model
+    python train.py model=protbert trainer.gpus=8       a protein language model, on 8 GPUs
     python train.py -m model=tiny,esm2_8m seed=1,2,3    a sweep
     python train.py --help                              everything else
 

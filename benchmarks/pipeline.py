@@ -70,7 +70,7 @@ def contestants(theirs: Path, ours: Path, sequences: list[str]) -> dict[str, Cal
         print("biotrainer is not installed: left out")
         return found
     service = get_embedding_service(
-        embedder_name=str(theirs), custom_tokenizer_config=None, use_half_precision=False, device=str(predictor.device)
+        embedder_name=str(theirs), custom_tokenizer_config=None, use_half_precision=False, device=str(predictor.forward.device)
     )
     return found | {"biotrainer": lambda: list(service.generate_embeddings(sequences, reduce=True))}
 

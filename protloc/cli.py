@@ -7,14 +7,18 @@ typo and shell completion answer at once.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from protloc.config import PredictConfig, TrainConfig, problems
-from protloc.errors import UserError
-from protloc.files import write_text
+from protloc.errors import RankError, Stopped, UserError
+from protloc.launch import outer_rank
+from protloc.resume import check_same, has_run, overrides_to_resume, store_run
 
 
 def train() -> None:
@@ -54,10 +58,16 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
         return 0
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch on Linux: huge pages, a fifth faster on a CPU
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing a page
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, _stop)
     try:
         _hydra(name, root, function)
     except UserError as error:
         return _fail(str(error), error.exit_code)
+    except RankError as error:
+        return _fail(str(error), 1)
+    except Stopped as stopped:
+        return _fail(f"stopped by {stopped.name}", int(str(stopped.code)))
     except KeyboardInterrupt:
         return _fail("stopped by the keyboard", 130)
     except Exception as error:
@@ -70,6 +80,10 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
     return 0
 
 
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
+
+
 def check_unused(run_dir: Path) -> None:
     """Refuse a folder that holds another run; one where nothing was trained may be used again.
 
@@ -79,6 +93,19 @@ def check_unused(run_dir: Path) -> None:
     for name in ("checkpoints", "model", "metrics.json"):
         if (run_dir / name).exists():
             raise UserError(f"{run_dir} holds a run already ({name}): give another hydra.run.dir=, or remove it")
+
+
+def as_rank(arguments: list[str], rank: int) -> list[str]:
+    """The command line of one of several processes under torchrun: the first one alone writes and logs.
+
+    Raises:
+        UserError: a sweep, which starts its processes itself.
+    """
+    if {"-m", "--multirun"} & set(arguments):
+        raise UserError("a sweep (-m) starts its processes itself: leave torchrun out", exit_code=2)
+    if rank == 0:
+        return arguments
+    return [*arguments, f"hydra.run.dir={tempfile.gettempdir()}", "hydra/job_logging=none"]
 
 
 def _fail(line: str, code: int) -> int:
@@ -96,30 +123,50 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
     from protloc.schema import refrozen, register_schemas
 
     check_flags(sys.argv[1:])
+    if root is TrainConfig:
+        sys.argv[1:] = overrides_to_resume(sys.argv[1:])
+        if outer_rank() is not None:
+            sys.argv[1:] = as_rank(sys.argv[1:], outer_rank() or 0)
     register_schemas()
-    failures: list[Exception] = []
+    failures: list[BaseException] = []
 
     def job(cfg: DictConfig) -> float | None:
-        config = refrozen(OmegaConf.to_object(cfg))
+        hydra_config = HydraConfig.get()
+        config, run_dir = refrozen(OmegaConf.to_object(cfg)), Path(hydra_config.runtime.output_dir)
         wrong = list(problems(config))
-        if wrong:
+        if hydra_config.mode == RunMode.RUN:
+            if hydra_config.runtime.choices.get("hydra/launcher") != "basic":
+                wrong.append("this sends jobs somewhere else: add -m, for one run too")
+            if wrong:
+                raise UserError("; ".join(wrong), exit_code=2)
+        if root is TrainConfig and (outer_rank() or 0) == 0:
+            resolved = OmegaConf.to_container(cfg, resolve=True)
+            if config.resume is not None and has_run(run_dir):
+                check_same(run_dir, resolved)
+            else:
+                check_unused(run_dir)
+                store_run(run_dir, resolved, list(hydra_config.overrides.task))
+        if wrong:  # in a sweep, a run that fails and is listed
             raise UserError("; ".join(wrong), exit_code=2)
-        run_dir = Path(HydraConfig.get().runtime.output_dir)
-        if root is TrainConfig:
-            check_unused(run_dir)
-            write_text(run_dir / "config.resolved.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         return function(config, run_dir)
 
     @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)
     def main(cfg: DictConfig) -> float | None:
+        sweep = HydraConfig.get().mode == RunMode.MULTIRUN
         try:
             return job(cfg)
         except Exception as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
+            if sweep:
                 raise  # Hydra names the job, goes on with the others, and raises at the end
             failures.append(error)
             return None
 
-    main()
+    try:
+        main()
+    finally:
+        if {"-m", "--multirun"} & set(sys.argv[1:]):
+            from protloc.sweeps import tell
+
+            tell()
     if failures:
         raise failures[0]

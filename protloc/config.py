@@ -174,7 +174,20 @@ class TrainerConfig(Recipe):
         "auto", "arithmetic of the model; auto: bf16 where the device computes it fast, else fp32",
         choices=("auto", "fp32", "bf16", "fp16"),
     )  # fmt: skip
-    gpus: int | str = option("auto", "GPUs of this machine: auto, 0 (the CPU) or a number", choices=("auto",), least=0)
+    gpus: int | str = option(
+        "auto", "GPUs of this machine, a process each: auto (all), 0 (the CPU) or a number", choices=("auto",), least=0
+    )
+    processes: int = option(1, "processes on the CPU, where trainer.gpus=0", least=1)
+    nodes: int = option(1, "machines that train together; the same command runs on each of them", least=1)
+    rendezvous: str | None = option(None, "HOST:PORT of one of these machines, where they find each other")
+    backend: str = option(
+        "auto", "how processes talk; auto: nccl between GPUs, gloo between CPUs; smddp: SageMaker's library",
+        choices=("auto", "nccl", "gloo", "smddp"),
+    )  # fmt: skip
+    strategy: str = option(
+        "ddp", "ddp: each process holds the whole model; fsdp: they share it, for models that do not fit one GPU",
+        choices=("ddp", "fsdp"),
+    )  # fmt: skip
     max_tokens: int | str = option(
         "auto", "tokens computed at once on one device; a larger batch is split, with the same result; auto: what fits",
         choices=("auto",), least=1,
@@ -221,6 +234,10 @@ class TrainConfig:
     logger: LoggerConfig = MISSING
     tuning: TuningConfig = MISSING
     seed: int = option(1, "seed of the weights, the order of the proteins and dropout", least=0)
+    resume: str | None = option(
+        None,
+        "a run's folder: go on where it stopped; auto: go on in hydra.run.dir where it stopped, or begin",
+    )
 
 
 @dataclass(frozen=True)

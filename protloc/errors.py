@@ -1,4 +1,8 @@
-"""The one exception that means: the user can mend this."""
+"""The exceptions that end a run without a traceback of ours."""
+
+from __future__ import annotations
+
+import signal
 
 
 class UserError(Exception):
@@ -11,3 +15,15 @@ class UserError(Exception):
     def __init__(self, message: str, *, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class RankError(Exception):
+    """One of several processes failed. The text holds its own traceback; the parent's would add nothing."""
+
+
+class Stopped(SystemExit):
+    """A signal ended the run; the exit code is 128 + its number. No `Exception`, so that a sweep ends with it too."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + int(number))
+        self.name = signal.Signals(number).name

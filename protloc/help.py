@@ -13,7 +13,7 @@ USAGE = {
     "train": """Fine-tune a model that says where in the cell a protein lives.
 
   python train.py                                          the small default model on the demo data
-  python train.py model=protbert trainer.gpus=1            a protein language model
+  python train.py model=protbert trainer.gpus=8            a protein language model, on 8 GPUs
   python train.py data=deeploc data.path=FILE              DeepLoc's proteins
   python train.py data=fasta data.train=A.fa data.test=B.fa  your own FASTA, the location last in each header
   python train.py data=csv data.train=A.csv                your own table

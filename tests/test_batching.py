@@ -5,7 +5,17 @@ from functools import partial
 import numpy as np
 import torch
 
-from protloc.data.batching import Collator, LengthGroupedSampler, as_batch, by_length, pad, pad_states, parts
+from protloc.data.batching import (
+    BatchOrder,
+    Collator,
+    RankBatches,
+    as_batch,
+    by_length,
+    pad,
+    pad_states,
+    parts,
+    shares,
+)
 from protloc.data.encoding import ResidueEncoder
 from protloc.model.tiny import tiny_tokenizer
 
@@ -54,29 +64,67 @@ def test_by_length_of_nothing() -> None:
 
 def test_every_protein_comes_once_an_epoch_in_batches_of_like_length() -> None:
     lengths = np.random.default_rng(0).integers(5, 1000, size=1003)
-    sampler = LengthGroupedSampler(lengths, batch_size=8, seed=1)
-    order = np.array(list(sampler))
-    assert sorted(order) == list(range(1003))
-    assert len(sampler) == 1003
-    batches = lengths[order[:1000]].reshape(-1, 8)
-    assert (np.diff(batches, axis=1) <= 0).all(), "the longest first inside a batch"
-    assert batches.sum() / (batches[:, :1] * 8).sum() > 0.95, "little padding"
-    assert batches[0, 0] == batches.max()
-    assert abs(np.corrcoef(np.arange(len(batches)), batches[:, 0])[0, 1]) < 0.2, "no drift from long to short"
+    order = BatchOrder(lengths, batch_size=8, seed=1)
+    batches = order.batches(0)
+    assert len(order) == len(batches) == 125
+    assert sorted(np.concatenate(batches)) == list(range(1003))
+    assert [len(batch) for batch in batches] == [8] * 124 + [11], "the rest joins the last batch"
+    sizes = lengths[np.array(batches[:-1])]
+    assert (np.diff(sizes, axis=1) <= 0).all(), "the longest first inside a batch"
+    assert sizes.sum() / (sizes[:, :1] * 8).sum() > 0.95, "little padding"
+    assert sizes[0, 0] == lengths.max()
+    assert abs(np.corrcoef(np.arange(len(sizes)), sizes[:, 0])[0, 1]) < 0.2, "no drift from long to short"
 
 
 def test_the_order_depends_on_seed_and_epoch_only() -> None:
     lengths = np.arange(5, 205)
-    first = list(LengthGroupedSampler(lengths, 4, seed=1))
-    again = LengthGroupedSampler(lengths, 4, seed=1)
-    assert list(again) == first
-    again.set_epoch(1)
-    assert list(again) != first
-    assert list(LengthGroupedSampler(lengths, 4, seed=2)) != first
+
+    def first(seed: int, epoch: int) -> list[int]:
+        return np.concatenate(BatchOrder(lengths, 4, seed).batches(epoch)).tolist()
+
+    assert first(1, 0) == first(1, 0)
+    assert first(1, 0) != first(1, 1)
+    assert first(1, 0) != first(2, 0)
+
+
+def test_other_orders() -> None:
+    lengths = np.arange(20)
+    sequential = BatchOrder(lengths, 8, 0, "sequential").batches(3)
+    assert [batch.tolist() for batch in sequential] == [list(range(8)), list(range(8, 20))]
+    random = BatchOrder(lengths, 8, 0, "random").batches(3)
+    assert [len(batch) for batch in random] == [8, 12]
+    assert sorted(np.concatenate(random)) == list(range(20))
+    assert np.concatenate(random).tolist() != list(range(20))
 
 
 def test_fewer_proteins_than_a_batch() -> None:
-    assert list(LengthGroupedSampler(np.array([3, 9, 5]), 8, seed=0)) == [1, 2, 0]
+    (batch,) = BatchOrder(np.array([3, 9, 5]), 8, seed=0).batches(0)
+    assert batch.tolist() == [1, 2, 0]
+
+
+def test_processes_share_each_batch_whole_and_evenly() -> None:
+    lengths = np.random.default_rng(0).integers(40, 1000, size=500)
+    order = BatchOrder(lengths, batch_size=32, seed=1)
+    for world in (1, 2, 3, 8):
+        ranks = [RankBatches(order, rank, world, quadratic=1e-3) for rank in range(world)]
+        for sampler in ranks:
+            sampler.set_epoch(2)
+        dealt = list(zip(*ranks, strict=True))
+        assert [sorted(i for share in shared for i in share) for shared in dealt] == [
+            sorted(batch.tolist()) for batch in order.batches(2)
+        ]
+        for shared in dealt:
+            costs = [float((lengths[share] + 1e-3 * lengths[share] ** 2.0).sum()) for share in shared]
+            assert all(shared)
+            assert max(costs) <= 4 / 3 * sum(costs) / world
+
+
+def test_a_long_protein_costs_more_than_its_residues() -> None:
+    """By residues alone 600 equals 300 + 300; its attention costs twice as much as theirs."""
+    lengths = np.array([600, 300, 300, 100])
+    assert shares(lengths, 2, quadratic=0.0) == [[0, 3], [1, 2]]
+    assert shares(lengths, 2, quadratic=1.0) == [[0], [1, 2, 3]]
+    assert shares(np.array([5, 5, 5]), 3) == [[0], [1], [2]]
 
 
 def test_parts_hold_every_protein_once_whatever_the_mix() -> None:

@@ -45,8 +45,8 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_a_run_leaves_what_is_promised(folder: Path) -> None:
     names = {path.name for path in (folder / "out").iterdir()}
     assert names == {
-        "config.resolved.yaml", "train.log", "metrics.json", "predictions_test.csv", "mistakes_test.csv",
-        "confusion_matrix.png", "training_curves.png", "checkpoints", "model",
+        "config.resolved.yaml", "overrides.yaml", "train.log", "metrics.json", "predictions_test.csv",
+        "mistakes_test.csv", "confusion_matrix.png", "training_curves.png", "checkpoints", "model",
     }  # fmt: skip
     assert {path.name for path in (folder / "out" / "model").iterdir()} >= {
         "config.json", "model.safetensors", "tokenizer.json", "README.md",

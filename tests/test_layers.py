@@ -10,11 +10,12 @@ PACKAGE = Path(__file__).resolve().parents[1] / "protloc"
 LAYERS = [
     {"errors", "files"},
     {"config", "mistakes"},
-    {"schema", "options", "help", "registration"},
+    {"schema", "options", "help", "registration", "resume", "launch", "leaderboard", "devices"},
     {"data"},
     {"model"},
     {"training", "inference"},
     {"commands"},
+    {"sweeps"},
     {"cli"},
 ]
 """From the ground up; a module imports its own layer and those before it."""
@@ -67,12 +68,24 @@ def test_training_and_inference_do_not_know_each_other() -> None:
 
 def test_the_edge_imports_nothing_heavy() -> None:
     heavy = ("torch", "transformers", "datasets", "evaluate", "hydra", "omegaconf", "numpy", "protloc.commands")
-    for name in ("__init__", "cli", "config", "errors", "files", "help", "mistakes", "options", "registration"):
+    for name in (
+        "__init__",
+        "cli",
+        "config",
+        "errors",
+        "files",
+        "help",
+        "launch",
+        "mistakes",
+        "options",
+        "registration",
+        "resume",
+    ):
         for imported, inside in imports(PACKAGE / f"{name}.py"):
             assert inside or not imported.startswith(heavy), f"{name} imports {imported}"
 
 
 def test_only_the_edge_knows_hydra() -> None:
     for file in PACKAGE.rglob("*.py"):
-        if room(file) not in ("cli", "schema", "mistakes"):
+        if room(file) not in ("cli", "schema", "mistakes", "sweeps"):
             assert not any(name.split(".")[0] in ("hydra", "omegaconf") for name, _ in imports(file)), file

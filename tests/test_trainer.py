@@ -11,6 +11,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
+from accelerate import PartialState
 
 from protloc.config import DataConfig, LoggerConfig, TrainConfig, TrainerConfig, TuningConfig
 from protloc.data.batching import longest_first
@@ -20,7 +21,9 @@ from protloc.errors import UserError
 from protloc.model.classifier import ClassifierOutput
 from protloc.model.tiny import ChannelDropout
 from protloc.training.loss import ClassificationLoss, balanced_weights
-from protloc.training.trainer import ProteinTrainer, build_trainer, predict_logits
+from protloc.training.ranks import Ranks
+from protloc.training.setup import build_trainer
+from protloc.training.trainer import ProteinTrainer, predict_logits
 from tests.models import NAMES, build, model_options
 
 TRAINER = TrainerConfig(
@@ -58,7 +61,7 @@ def trainer_for(
     kept = DataConfig(cache_dir=str(run_dir / "cache"))
     chosen = model_options(kind, run_dir / "backbone")
     config = TrainConfig(kept, chosen, options, LoggerConfig(), TuningConfig(tuning), seed=3)
-    return build_trainer(config, data or corpus(), model.train(), tokenizer, run_dir)
+    return build_trainer(config, data or corpus(), model.train(), tokenizer, run_dir, Ranks(PartialState(cpu=True)))
 
 
 @pytest.mark.parametrize("class_weights", ["none", "balanced"])

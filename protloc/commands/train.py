@@ -4,59 +4,103 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
+import torch
 from transformers import set_seed
 from transformers.utils import logging as hf_logging
 
 from protloc.config import TrainConfig
 from protloc.data.corpus import load_corpus
+from protloc.devices import own_gpus
+from protloc.launch import launch, outer_rank
 from protloc.model.build import build_model
 from protloc.model.folder import encoder_of
-from protloc.training.arguments import check_options
-from protloc.training.evaluation import evaluate_split
+from protloc.training.arguments import check_options, processes_here, training_device
+from protloc.training.checkpoints import checkpoint_to_resume
+from protloc.training.evaluation import Evaluation, evaluate_split
+from protloc.training.ranks import Ranks, joined
 from protloc.training.report import run_metrics, save_model_folder, write_report
 from protloc.training.service import logging_service
-from protloc.training.trainer import build_trainer
+from protloc.training.setup import build_trainer
 
 log = logging.getLogger(__name__)
 
 
 def train(config: TrainConfig, run_dir: Path) -> float:
-    """Fine-tune one model.
+    """Fine-tune one model, in as many processes as `config.trainer` asks for.
 
     Args:
         config: the options, checked.
         run_dir: the run's folder; everything is written into it.
 
     Returns:
-        The validation figure that chose the best epoch: what a sweep maximizes.
+        The validation figure that chose the best epoch, what a search maximizes; a loss with its sign turned.
 
     Raises:
         UserError: for anything that the user can mend.
+        RankError: one of several processes failed.
+        Stopped: a signal ended the run.
     """
     check_options(config.trainer)
-    with logging_service(config, run_dir):
-        return _train(config, run_dir)
+    processes, nodes = processes_here(config.trainer), config.trainer.nodes
+    if outer_rank() is not None:
+        return train_rank(config, run_dir)
+    gpus = 0 if training_device(config.trainer).type == "cpu" else processes
+    with own_gpus(gpus, torch.cuda.device_count()):
+        return _launched(config, run_dir, processes, nodes)
 
 
-def _train(config: TrainConfig, run_dir: Path) -> float:
+def _launched(config: TrainConfig, run_dir: Path, processes: int, nodes: int) -> float:
+    if processes * nodes == 1:
+        return train_rank(config, run_dir)
+    log.info("%d processes%s", processes, f" on each of {nodes} machines" if nodes > 1 else "")
+    result: float = launch(
+        train_rank, (config, run_dir), processes=processes, nodes=nodes, rendezvous=config.trainer.rendezvous
+    )
+    return result
+
+
+def train_rank(config: TrainConfig, run_dir: Path) -> float:
+    """One process of a run, or the only one; arguments and result as in `train`."""
+    # tiny's convolutions leave gradients in their own layout; to copy them costs less than another layout would
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    with joined(config.trainer) as ranks:
+        run_dir = ranks.share(run_dir)
+        with logging_service(config, run_dir) if ranks.first else nullcontext():
+            return _train(config, run_dir, ranks)
+
+
+def _train(config: TrainConfig, run_dir: Path, ranks: Ranks) -> float:
     began = time.perf_counter()
     hf_logging.disable_progress_bar()
     set_seed(config.seed)  # before the model is built, else two heads of one seed differ
-    corpus = load_corpus(config.data)
+    with ranks.local_first():
+        corpus = load_corpus(config.data)
     model, tokenizer = build_model(config.model, corpus.labels.names)
-    trainer = build_trainer(config, corpus, model, tokenizer, run_dir)
+    trainer = build_trainer(config, corpus, model, tokenizer, run_dir, ranks)
+    checkpoint = ranks.share(checkpoint_to_resume(config, run_dir, corpus.fingerprint) if ranks.first else None)
     try:
-        trainer.train()
+        trainer.train(resume_from_checkpoint=checkpoint)
     finally:
         trainer.progress.close()
     evaluations = {"validation": evaluate_split(trainer, "validation", corpus.validation, corpus.labels.names)}
     if corpus.test is not None:
         evaluations["test"] = evaluate_split(trainer, "test", corpus.test, corpus.labels.names)
-    metrics = run_metrics(config, corpus, model, trainer, evaluations, time.perf_counter() - began)
-    save_model_folder(model, tokenizer, metrics, run_dir / "model")
-    write_report(run_dir, config, trainer, encoder_of(model, tokenizer), evaluations, metrics)
+    weights = trainer.whole_weights()
+    if ranks.first:
+        metrics = run_metrics(config, corpus, model, trainer, evaluations, time.perf_counter() - began)
+        save_model_folder(model, tokenizer, metrics, run_dir / "model", weights)
+        write_report(run_dir, config, trainer, encoder_of(model, tokenizer), evaluations, metrics)
+        _tell(evaluations, run_dir)
+    ranks.wait()
+    figure = float(evaluations["validation"].figures[config.trainer.monitor])
+    return -figure if config.trainer.monitor == "loss" else figure
+
+
+def _tell(evaluations: dict[str, Evaluation], run_dir: Path) -> None:
     for split, evaluation in evaluations.items():
         figures = evaluation.figures
         low, high = figures["interval_95"]["accuracy"]
@@ -65,4 +109,3 @@ def _train(config: TrainConfig, run_dir: Path) -> float:
             split, figures["accuracy"], low, high, figures["mcc"], figures["macro_f1"], figures["proteins"],
         )  # fmt: skip
     log.info("everything lies in %s; the model in %s", run_dir, run_dir / "model")
-    return float(evaluations["validation"].figures[config.trainer.monitor])

@@ -33,6 +33,16 @@ def can_pack(backbone: PreTrainedConfig) -> bool:
     return backbone.model_type in PACKABLE and not getattr(backbone, "attention_probs_dropout_prob", 0.0)
 
 
+def attention_cost(backbone: PreTrainedConfig) -> float:
+    """What attention adds to the cost of a protein, as q in `n + q * n**2` for n tokens.
+
+    A layer takes 8 D² operations a token for queries, keys, values and their output, 4 D I for the two matrices in
+    between, and 4 D for each token attended to. 0 for a backbone without attention.
+    """
+    size, inner = backbone.hidden_size, getattr(backbone, "intermediate_size", None)
+    return 4 * size / (8 * size**2 + 4 * size * inner) if inner else 0.0
+
+
 def enable_packing(backbone: PreTrainedModel) -> None:
     """Let a backbone read packed batches beside padded ones, where it can; an attention of the user's choice stays."""
     if backbone.config._attn_implementation in ("sdpa", NAME):
@@ -123,6 +133,7 @@ def _varlen(query: Tensor, key: Tensor, value: Tensor, packing: Packing, scaling
     return out_THK[None]
 
 
+@torch.compiler.disable  # a loop over lengths would be compiled anew for each batch
 def _by_protein(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int], scaling: float | None) -> Tensor:
     """Protein by protein, neighbours of equal length together."""
     found = list(runs(lengths))

@@ -46,7 +46,7 @@ def training_arguments(
         UserError: see `check_options`; or transformers refuses the combination.
     """
     check_options(options)
-    device = training_device(options.gpus)
+    device = training_device(options)
     precision = pick_precision(options.precision, device)
     values: dict[str, Any] = {
         "output_dir": str(run_dir / "checkpoints"),
@@ -63,11 +63,14 @@ def training_arguments(
         "bf16": precision == "bf16",
         "fp16": precision == "fp16",
         "use_cpu": device.type == "cpu",
+        "ddp_backend": None if options.backend in ("auto", "smddp") else options.backend,
+        "ddp_find_unused_parameters": False,  # there are none: see build.py
         "train_sampling_strategy": "group_by_length",
         "remove_unused_columns": False,  # the collator reads the sequences
         "eval_strategy": "epoch",
         "save_strategy": "epoch",
         "save_total_limit": options.keep_checkpoints,
+        "restore_callback_states_from_checkpoint": True,  # patience goes on counting
         "load_best_model_at_end": True,
         "metric_for_best_model": options.monitor,
         "greater_is_better": options.monitor != "loss",
@@ -77,6 +80,7 @@ def training_arguments(
         "disable_tqdm": True,  # protloc draws its own progress
         "activation_checkpointing": options.activation_checkpointing,
         "activation_checkpointing_kwargs": CHECKPOINTING if options.activation_checkpointing else None,
+        **(_sharded(options) if options.strategy == "fsdp" else {}),
         **(_for_gpu(device, precision) if device.type == "cuda" else {"dataloader_pin_memory": False}),
     }
     try:
@@ -85,6 +89,21 @@ def training_arguments(
         if not options.args:
             raise  # ours
         raise UserError(f"trainer.args do not fit: {' '.join(str(error).split())}", exit_code=2) from error
+
+
+def _sharded(options: TrainerConfig) -> dict[str, Any]:
+    """FSDP2, layer by layer; it recomputes activations by itself."""
+    return {
+        "fsdp": True,
+        "fsdp_config": {
+            "version": 2,
+            "reshard_after_forward": True,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "activation_checkpointing": options.activation_checkpointing,
+        },
+        "activation_checkpointing": False,
+        "activation_checkpointing_kwargs": None,
+    }
 
 
 def _for_gpu(device: torch.device, precision: str) -> dict[str, Any]:
@@ -98,19 +117,30 @@ def _for_gpu(device: torch.device, precision: str) -> dict[str, Any]:
     }
 
 
-def training_device(gpus: int | str) -> torch.device:
-    """The device that `trainer.gpus` means on this machine.
+def training_device(options: TrainerConfig) -> torch.device:
+    """The kind of device that `trainer.gpus` means on this machine.
 
     Raises:
-        UserError: more GPUs than there are, or more than one.
+        UserError: more GPUs than there are.
     """
     have = torch.cuda.device_count()
-    wanted = min(have, 1) if gpus == "auto" else int(gpus)
+    wanted = have if options.gpus == "auto" else int(options.gpus)
     if wanted > have:
         raise UserError(f"trainer.gpus={wanted}, but this machine has {have or 'no'} CUDA device{'s' * (have > 1)}")
-    if wanted > 1:
-        raise UserError(f"trainer.gpus={wanted}: training on several GPUs is not there yet; give trainer.gpus=1")
+    if wanted and options.processes > 1:
+        raise UserError("trainer.processes is for the CPU: give trainer.gpus=0 with it, or trainer.gpus=N alone")
     return torch.device("cuda" if wanted else "cpu")
+
+
+def processes_here(options: TrainerConfig) -> int:
+    """How many processes this machine runs: one a GPU, or as many as asked for on the CPU.
+
+    Raises:
+        UserError: as `training_device`.
+    """
+    if training_device(options).type == "cpu":
+        return options.processes
+    return torch.cuda.device_count() if options.gpus == "auto" else int(options.gpus)
 
 
 def precision_of(args: TrainingArguments) -> str:
@@ -125,7 +155,7 @@ def check_options(options: TrainerConfig) -> None:
         UserError: an argument is unknown or of the wrong type, or the machine lacks what is asked for.
     """
     check_arguments(options.args)
-    pick_precision(options.precision, training_device(options.gpus))
+    pick_precision(options.precision, training_device(options))
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:

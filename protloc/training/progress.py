@@ -31,6 +31,7 @@ class TrainingProgress(TrainerCallback):
     def __init__(self, residues_per_epoch: int) -> None:
         self.residues_per_epoch = residues_per_epoch
         self.seconds = self.waited = 0.0
+        self._began = 0.0  # epochs; not 0 where a run goes on
         self._since = 0.0
         self._loss = math.nan
         console = Console(stderr=True)
@@ -42,8 +43,8 @@ class TrainingProgress(TrainerCallback):
         self._task = self._bar.add_task("training", total=None, loss=math.nan, speed=0)
 
     def residues_per_second(self, epochs: float) -> float:
-        """Training speed over the first `epochs` epochs, evaluation not counted."""
-        return self.residues_per_epoch * epochs / self.seconds if self.seconds else 0.0
+        """Training speed up to `epochs` epochs, evaluation and what an earlier process has trained not counted."""
+        return self.residues_per_epoch * (epochs - self._began) / self.seconds if self.seconds else 0.0
 
     def close(self) -> None:
         """Take the bar off the screen."""
@@ -52,6 +53,7 @@ class TrainingProgress(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        self._began = state.epoch or 0.0
         if state.is_world_process_zero:
             self._bar.update(self._task, total=state.max_steps)
             self._bar.start()

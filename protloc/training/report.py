@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from protloc.config import TrainConfig
@@ -93,10 +94,17 @@ def best_epoch(trainer: ProteinTrainer) -> float | None:
 
 
 def save_model_folder(
-    model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase, metrics: dict[str, Any], folder: Path
+    model: ProteinClassifier,
+    tokenizer: PreTrainedTokenizerBase,
+    metrics: dict[str, Any],
+    folder: Path,
+    weights: dict[str, Tensor] | None = None,
 ) -> None:
-    """Write what `from_pretrained` and predict.py read, and a card with the measured figures."""
-    model.save_pretrained(folder)
+    """Write what `from_pretrained` and predict.py read, and a card with the measured figures.
+
+    `weights` are the model's where it does not hold them whole itself.
+    """
+    model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
     write_text(folder / "README.md", model_card(model.config, metrics))
 

@@ -1,51 +1,76 @@
-"""Hugging Face's Trainer, set up for proteins."""
+"""Hugging Face's Trainer for proteins: batches in parts, shared by cost; checkpoints whole or not there."""
 
 from __future__ import annotations
 
-import logging
+import shutil
+import signal
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 import torch
+from accelerate.data_loader import DataLoaderShard
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import Sampler, SequentialSampler
-from transformers import (
-    EarlyStoppingCallback,
-    EvalPrediction,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    Trainer,
-    TrainingArguments,
-)
+from transformers import Trainer
+from transformers.trainer_utils import EvalLoopOutput, rotate_checkpoints
 
-from protloc.config import TrainConfig
-from protloc.data.batching import Collator, LengthGroupedSampler, as_batch, longest_first, pad_states
-from protloc.data.corpus import Corpus
-from protloc.data.parse import cache_folder
+from protloc.data.batching import BatchOrder, RankBatches, longest_first
 from protloc.errors import UserError
-from protloc.model.classifier import Head, ProteinClassifier
-from protloc.model.folder import encoder_of
-from protloc.model.forward import Forward
-from protloc.model.layers import can_checkpoint, compile_layers
-from protloc.model.packed import choose_attention
-from protloc.model.states import frozen_states
-from protloc.training.arguments import precision_of, training_arguments
-from protloc.training.loss import ClassificationLoss, balanced_weights
-from protloc.training.memory import STATE_TOKENS, pick_max_tokens
-from protloc.training.metrics import LocalizationMetrics
-from protloc.training.progress import StatesProgress, TrainingProgress
-
-log = logging.getLogger(__name__)
+from protloc.files import write_json
+from protloc.model.classifier import ClassifierOutput
+from protloc.training.checkpoints import COMPLETE, StopSignal
+from protloc.training.progress import TrainingProgress
 
 
 class ProteinTrainer(Trainer):
-    """Trainer that evaluates in the order of the data; the corpus hands it over sorted by length."""
+    """Trainer that evaluates in the order of the data; the corpus hands it over sorted by length.
 
-    progress: TrainingProgress
+    Args:
+        progress: told how long the steps wait for their batches.
+        data: fingerprint of the proteins, kept with each checkpoint.
+        quadratic: what attention adds to the cost of a protein, as in `attention_cost`.
+        arguments: of `transformers.Trainer`.
+    """
+
+    def __init__(self, *, progress: TrainingProgress, data: str, quadratic: float, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.progress, self.data, self.quadratic = progress, data, quadratic
+        self.add_callback(progress)
+        self.add_callback(StopSignal(lambda: self._save_checkpoint(self.model, None), self.args.world_size))
+
+    def whole_weights(self) -> dict[str, Tensor] | None:
+        """All weights on the first process, where the processes share them; None where each has them all."""
+        if not self.is_fsdp_enabled:
+            return None
+        weights: dict[str, Tensor] = self.accelerator.get_state_dict(self.model_wrapped)
+        return weights
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """A checkpoint, marked when it is whole; only then are older ones removed.
+
+        Raises:
+            UserError: it cannot be written; what was begun is removed, and the ones before it stay.
+        """
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        keep, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+                raise  # ours
+            shutil.rmtree(folder, ignore_errors=True)
+            reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+            raise UserError(f"{folder} cannot be written: {reason}; the checkpoints before it are kept") from error
+        finally:
+            self.args.save_total_limit = keep
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            write_json(folder / COMPLETE, {"step": self.state.global_step, "data": self.data})
+            rotate_checkpoints(str(folder.parent), keep, self.state.best_model_checkpoint)
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of the next step; the time until they are there is time in which nothing is computed."""
@@ -57,29 +82,64 @@ class ProteinTrainer(Trainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """The loss of a batch, its gradient added part by part; each part is divided by the proteins of the whole."""
-        step = super().training_step
-        return torch.stack([step(model, part, num_items_in_batch) for part in inputs["parts"]]).sum()
+        """The loss of a batch, its gradient added part by part; each part is divided by the proteins of the whole.
+
+        Processes exchange their gradients once, with the last part.
+        """
+        *early, last = inputs["parts"]
+        losses = []
+        for part in early:
+            with self.accelerator.no_sync(model):
+                losses.append(super().training_step(model, part, num_items_in_batch))
+        losses.append(super().training_step(model, last, num_items_in_batch))
+        return torch.stack(losses).sum()
 
     def prediction_step(
         self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Mean loss, logits and labels of a batch, from its parts."""
-        sizes = torch.tensor([len(part["labels"]) for part in inputs["parts"]], dtype=torch.float32)
-        step = super().prediction_step
-        steps = [step(model, part, prediction_loss_only, ignore_keys) for part in inputs["parts"]]
-        losses, logits, labels = zip(*steps, strict=True)
-        loss = (torch.stack(losses) * (sizes / sizes.sum()).to(losses[0].device)).sum()
-        if prediction_loss_only:
-            return loss, None, None
-        back = torch.tensor(inputs["order"]).argsort()  # the rows' own order
-        return loss, torch.cat(logits)[back.to(logits[0].device)], torch.cat(labels)[back.to(labels[0].device)]
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Logits and labels of a batch, from its parts; the loss is computed over all at the end.
 
-    def _get_train_sampler(self, train_dataset: datasets.Dataset | None = None) -> Sampler | None:
-        if self.args.train_sampling_strategy != "group_by_length":
-            return super()._get_train_sampler(train_dataset)
-        step = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return LengthGroupedSampler(np.asarray(self.train_dataset["length"]), step, self.args.seed)
+        Trainer's own step talks to the other processes, once a part; but they may have more parts, or fewer.
+        """
+        logits, labels = [], []
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for part in self._prepare_inputs(inputs)["parts"]:
+                labels.append(part.pop("labels"))
+                logits.append(model(**part).logits.float())
+        back = torch.tensor(inputs["order"]).argsort().to(logits[0].device)  # the rows' own order
+        return None, torch.cat(logits)[back], torch.cat(labels)[back]
+
+    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> EvalLoopOutput:
+        """Trainer's, with the loss over the proteins.
+
+        Processes fill their last batches up with repeats; these are gone from what has been gathered, but would count
+        in a mean of the batches' losses.
+        """
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        logits, labels = torch.from_numpy(output.predictions), torch.from_numpy(output.label_ids)
+        output.metrics[f"{metric_key_prefix}_loss"] = float(
+            self.compute_loss_func(ClassifierOutput(logits=logits), labels)
+        )
+        return output
+
+    def get_train_dataloader(self) -> DataLoaderShard:
+        """This process's share of every batch. Trainer would cut the batches up before they can be shared by cost."""
+        order = BatchOrder(
+            np.asarray(self.train_dataset["length"]), self.args.train_batch_size, self.args.seed,
+            self.args.train_sampling_strategy,
+        )  # fmt: skip
+        return DataLoaderShard(
+            self.train_dataset,
+            device=self.args.device,
+            _non_blocking=self.args.accelerator_config.non_blocking,
+            batch_sampler=RankBatches(order, self.args.process_index, self.args.world_size, self.quadratic),
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+            persistent_workers=self.args.dataloader_persistent_workers,
+            prefetch_factor=self.args.dataloader_prefetch_factor,
+            worker_init_fn=without_handlers,
+        )
 
     def _get_eval_sampler(self, eval_dataset: datasets.Dataset) -> Sampler | None:
         # Trainer would shuffle it by length groups, and the predictions would no longer stand beside their proteins.
@@ -91,93 +151,10 @@ class ProteinTrainer(Trainer):
         return [name for name, p in model.named_parameters() if p.ndim > 1 and id(p) not in tables]
 
 
-def build_trainer(
-    config: TrainConfig, corpus: Corpus, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase, run_dir: Path
-) -> ProteinTrainer:
-    """The trainer for one run, ready for `.train()`; what it trains shares its weights with `model`.
-
-    Raises:
-        UserError: the options do not fit each other or the machine.
-    """
-    encoder = encoder_of(model, tokenizer)
-    options = config.trainer
-    steps_per_epoch = -(-len(corpus.train) // options.batch_size)
-    weights = None
-    if options.class_weights == "balanced":
-        weights = balanced_weights(np.asarray(corpus.train["label"]), len(corpus.labels.names))
-    lengths = np.asarray(corpus.train["length"])
-    progress = TrainingProgress(int(lengths.clip(max=encoder.max_residues or lengths.max()).sum()))
-    metrics = LocalizationMetrics(len(corpus.labels.names))
-    args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch)
-    if config.tuning.name == "frozen":
-        trained, collator = _head_alone(config, corpus, model, tokenizer, args)
-    else:
-        trained, collator = _whole(config, model, tokenizer, args)
-    trainer = ProteinTrainer(
-        model=trained,
-        args=args,
-        train_dataset=corpus.train,
-        eval_dataset=corpus.validation.select(longest_first(corpus.validation["length"])),
-        data_collator=collator,
-        processing_class=tokenizer,
-        compute_loss_func=ClassificationLoss(options.label_smoothing, weights),
-        compute_metrics=lambda prediction: summary(metrics, prediction),
-        callbacks=[progress],
-    )
-    trainer.remove_callback(PrinterCallback)
-    if options.patience:
-        trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=options.patience))
-    trainer.progress = progress
-    return trainer
-
-
-def _whole(
-    config: TrainConfig, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase, args: TrainingArguments
-) -> tuple[ProteinClassifier, Collator]:
-    """The model that reads token ids, and what makes its batches."""
-    precision = precision_of(args)
-    attention = choose_attention(config.model.attention, model.backbone, args.device, precision)
-    if config.trainer.activation_checkpointing and not can_checkpoint(model.backbone):
-        raise UserError(
-            f"trainer.activation_checkpointing=true, but a {model.backbone.config.model_type} backbone has no layers "
-            "that can do without their activations; leave it out"
-        )
-    max_tokens = pick_max_tokens(
-        config.trainer.max_tokens, model, attention, precision, args.device, config.trainer.activation_checkpointing
-    )
-    if config.trainer.compile:
-        compile_layers(model.backbone)
-    log.info("batches are %s, at most %s tokens at once, computed in %s on %s",
-             attention, f"{max_tokens:,}", precision, args.device)  # fmt: skip
-    packed = attention == "packed"
-    batch = partial(as_batch, pad_id=tokenizer.pad_token_id, packed=packed)
-    return model, Collator(encoder_of(model, tokenizer).encode, batch, max_tokens, packed=packed)
-
-
-def _head_alone(
-    config: TrainConfig, corpus: Corpus, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase,
-    args: TrainingArguments,
-) -> tuple[Head, Collator]:  # fmt: skip
-    """The head over the frozen backbone's states, computed here where they are not there yet, and its batches."""
-    if config.model.name_or_path is None:
-        raise UserError(
-            f"tuning=frozen, but model={config.model.name} starts from random weights, which know nothing: take a "
-            "pretrained backbone (model=esm2_8m, say), or tuning=full"
-        )
-    forward = Forward(
-        model, tokenizer.pad_token_id, device=args.device, precision=precision_of(args),
-        max_tokens=config.trainer.max_tokens, attention=config.model.attention,
-    )  # fmt: skip
-    splits = [corpus.train, corpus.validation, *([corpus.test] if corpus.test is not None else [])]
-    sequences = [sequence for split in splits for sequence in split["sequence"]]
-    with StatesProgress() as progress:
-        store = frozen_states(
-            forward, encoder_of(model, tokenizer), sequences, cache_folder(config.data.cache_dir) / "states",
-            progress.told,
-        )  # fmt: skip
-    model.backbone.requires_grad_(False)
-    max_tokens = STATE_TOKENS if config.trainer.max_tokens == "auto" else int(config.trainer.max_tokens)
-    return Head(model.train()), Collator(store.__getitem__, pad_states, max_tokens)
+def without_handlers(worker: int) -> None:
+    """A process that makes batches ends by SIGTERM; the handler that it inherits would only take note of it."""
+    for number in StopSignal.SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def predict_logits(trainer: Trainer, proteins: datasets.Dataset, name: str = "test") -> tuple[np.ndarray, float]:
@@ -190,10 +167,3 @@ def predict_logits(trainer: Trainer, proteins: datasets.Dataset, name: str = "te
     logits = np.empty_like(output.predictions)
     logits[order] = output.predictions
     return logits, float(output.metrics[f"{name}_loss"])
-
-
-def summary(metrics: LocalizationMetrics, prediction: EvalPrediction) -> dict[str, Any]:
-    """The figures that are one number, for Trainer's log and its choice of the best epoch."""
-    classes = np.asarray(prediction.predictions).argmax(axis=1)
-    figures = metrics.compute(predictions=classes, references=np.asarray(prediction.label_ids))
-    return {name: value for name, value in figures.items() if isinstance(value, float)}

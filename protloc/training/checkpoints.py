@@ -1,0 +1,142 @@
+"""Checkpoints that are whole or not there, a stop between two steps, and going on.
+
+A checkpoint is a folder that Trainer writes file by file. The last file written is ours (`complete.json`): a folder
+without it was being written when the run was killed, and is not used. Older checkpoints are removed after that.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from protloc.config import TrainConfig
+from protloc.errors import Stopped, UserError
+from protloc.files import write_json
+
+log = logging.getLogger(__name__)
+
+COMPLETE = "complete.json"
+STATE = "trainer_state.json"
+
+
+def checkpoints(run_dir: Path) -> list[Path]:
+    """The checkpoint folders of a run, the newest first, whole or not."""
+    found = [path for path in (run_dir / "checkpoints").glob("checkpoint-*") if path.name.split("-")[-1].isdigit()]
+    return sorted(found, key=lambda path: -int(path.name.split("-")[-1]))
+
+
+def has_stopped(run_dir: Path) -> bool:
+    """Whether there is a run that can go on: it has a whole checkpoint, and has not come to its end."""
+    whole = any((path / COMPLETE).exists() for path in checkpoints(run_dir))
+    return whole and not (run_dir / "metrics.json").exists()
+
+
+def checkpoint_to_resume(config: TrainConfig, run_dir: Path, data: str) -> str | None:
+    """The checkpoint that this run goes on from; None where it begins.
+
+    Half-written checkpoints are removed, and a line says so.
+
+    Args:
+        config: with `resume`.
+        run_dir: the run.
+        data: the fingerprint of the proteins.
+
+    Raises:
+        UserError: the proteins are not those of the checkpoint.
+    """
+    if config.resume is None:
+        return None
+    for path in checkpoints(run_dir):
+        if not (path / COMPLETE).exists():
+            log.warning("%s is half-written: it is removed, and the one before it used", path)
+            shutil.rmtree(path)
+            continue
+        if json.loads((path / COMPLETE).read_text())["data"] != data:
+            raise UserError(
+                f"{path}: the proteins have changed since this checkpoint was written: bring the old files back, or "
+                "begin a new run"
+            )
+        _relocate(path)
+        log.info("going on from %s", path)
+        return str(path)
+    log.info("%s has no checkpoint: the run begins", run_dir)
+    return None
+
+
+def _relocate(path: Path) -> None:
+    """The best checkpoint stands in the state by its full path; a run that has been moved has it elsewhere."""
+    state = json.loads((path / STATE).read_text())
+    if state.get("best_model_checkpoint"):
+        state["best_model_checkpoint"] = str(path.parent / Path(state["best_model_checkpoint"]).name)
+        write_json(path / STATE, state)
+
+
+class StopSignal(TrainerCallback):
+    """SIGTERM and SIGUSR1 end the run behind the step in progress, with a checkpoint.
+
+    Where the step is the last of an epoch, its evaluation and the checkpoint after it come first: a run that goes on
+    would skip them else.
+
+    Args:
+        save: writes a checkpoint.
+        world: processes; they agree every `EVERY` steps, for a signal reaches each in a step of its own.
+    """
+
+    SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+    EVERY = 4
+
+    def __init__(self, save: Any, world: int) -> None:
+        self.save, self.world = save, world
+        self.received: int = 0
+        self._before: dict[int, Any] = {}
+        self._steps_per_epoch = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._steps_per_epoch = len(kwargs["train_dataloader"])
+        self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step % self._steps_per_epoch and self._agreed(state):
+            self.save()
+            self._end()
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self._agreed(state, always=True):
+            self._end()
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+
+    def _agreed(self, state: TrainerState, always: bool = False) -> bool:
+        if self.world == 1:
+            return bool(self.received)
+        if not always and state.global_step % self.EVERY:
+            return False
+        device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+        received = torch.tensor(self.received, device=device)
+        torch.distributed.all_reduce(received, op=torch.distributed.ReduceOp.MAX)
+        self.received = int(received)
+        return bool(self.received)
+
+    def _end(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        log.info("stopped by %s, with a checkpoint; resume=FOLDER goes on", signal.Signals(self.received).name)
+        signal.raise_signal(self.received)  # whoever took it before us: the command line, or submitit, which requeues
+        raise Stopped(self.received)

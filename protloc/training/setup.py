@@ -1,0 +1,147 @@
+"""The trainer of a run, from its options."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainingArguments,
+)
+
+from protloc.config import TrainConfig
+from protloc.data.batching import Collator, as_batch, longest_first, pad_states
+from protloc.data.corpus import Corpus
+from protloc.data.parse import cache_folder
+from protloc.errors import UserError
+from protloc.model.classifier import Head, ProteinClassifier
+from protloc.model.folder import encoder_of
+from protloc.model.forward import Forward
+from protloc.model.layers import can_checkpoint, compile_layers
+from protloc.model.packed import attention_cost, choose_attention
+from protloc.model.states import frozen_states
+from protloc.training.arguments import precision_of, training_arguments
+from protloc.training.loss import ClassificationLoss, balanced_weights
+from protloc.training.memory import STATE_TOKENS, pick_max_tokens
+from protloc.training.metrics import LocalizationMetrics
+from protloc.training.progress import StatesProgress, TrainingProgress
+from protloc.training.ranks import Ranks
+from protloc.training.trainer import ProteinTrainer
+
+log = logging.getLogger(__name__)
+
+
+def build_trainer(
+    config: TrainConfig,
+    corpus: Corpus,
+    model: ProteinClassifier,
+    tokenizer: PreTrainedTokenizerBase,
+    run_dir: Path,
+    ranks: Ranks,
+) -> ProteinTrainer:
+    """The trainer for one run, ready for `.train()`; what it trains shares its weights with `model`.
+
+    Raises:
+        UserError: the options do not fit each other or the machine.
+    """
+    encoder = encoder_of(model, tokenizer)
+    options = config.trainer
+    if min(options.batch_size, len(corpus.train)) < ranks.world:
+        raise UserError(
+            f"{ranks.world} processes, but {min(options.batch_size, len(corpus.train))} proteins in a batch: give a "
+            "larger trainer.batch_size=, or fewer processes"
+        )
+    steps_per_epoch = max(1, len(corpus.train) // options.batch_size)
+    weights = None
+    if options.class_weights == "balanced":
+        weights = balanced_weights(np.asarray(corpus.train["label"]), len(corpus.labels.names))
+    lengths = np.asarray(corpus.train["length"])
+    progress = TrainingProgress(int(lengths.clip(max=encoder.max_residues or lengths.max()).sum()))
+    metrics = LocalizationMetrics(len(corpus.labels.names))
+    args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch)
+    if config.tuning.name == "frozen":
+        trained, collator = _head_alone(config, corpus, model, tokenizer, args, ranks)
+    else:
+        trained, collator = _whole(config, model, tokenizer, args)
+    trainer = ProteinTrainer(
+        model=trained,
+        args=args,
+        train_dataset=corpus.train,
+        eval_dataset=corpus.validation.select(longest_first(corpus.validation["length"])),
+        data_collator=collator,
+        processing_class=tokenizer,
+        compute_loss_func=ClassificationLoss(options.label_smoothing, weights),
+        compute_metrics=lambda prediction: summary(metrics, prediction),
+        progress=progress,
+        data=corpus.fingerprint,
+        quadratic=0.0 if config.tuning.name == "frozen" else attention_cost(model.config.backbone),
+    )
+    trainer.remove_callback(PrinterCallback)
+    if options.patience:
+        trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=options.patience))
+    return trainer
+
+
+def _whole(
+    config: TrainConfig, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase, args: TrainingArguments
+) -> tuple[ProteinClassifier, Collator]:
+    """The model that reads token ids, and what makes its batches."""
+    precision = precision_of(args)
+    attention = choose_attention(config.model.attention, model.backbone, args.device, precision)
+    if config.trainer.activation_checkpointing and not can_checkpoint(model.backbone):
+        raise UserError(
+            f"trainer.activation_checkpointing=true, but a {model.backbone.config.model_type} backbone has no layers "
+            "that can do without their activations; leave it out"
+        )
+    max_tokens = pick_max_tokens(
+        config.trainer.max_tokens, model, attention, precision, args.device, config.trainer.activation_checkpointing
+    )
+    if config.trainer.compile:
+        compile_layers(model.backbone)
+    log.info("batches are %s, at most %s tokens at once, computed in %s on %s",
+             attention, f"{max_tokens:,}", precision, args.device)  # fmt: skip
+    packed = attention == "packed"
+    batch = partial(as_batch, pad_id=tokenizer.pad_token_id, packed=packed)
+    return model, Collator(encoder_of(model, tokenizer).encode, batch, max_tokens, packed=packed)
+
+
+def _head_alone(
+    config: TrainConfig, corpus: Corpus, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase,
+    args: TrainingArguments, ranks: Ranks,
+) -> tuple[Head, Collator]:  # fmt: skip
+    """The head over the frozen backbone's states, computed here where they are not there yet, and its batches."""
+    if config.model.name_or_path is None:
+        raise UserError(
+            f"tuning=frozen, but model={config.model.name} starts from random weights, which know nothing: take a "
+            "pretrained backbone (model=esm2_8m, say), or tuning=full"
+        )
+    forward = Forward(
+        model, tokenizer.pad_token_id, device=args.device, precision=precision_of(args),
+        max_tokens=config.trainer.max_tokens, attention=config.model.attention,
+    )  # fmt: skip
+    encoder = encoder_of(model, tokenizer)
+    splits = [corpus.train, corpus.validation, *([corpus.test] if corpus.test is not None else [])]
+    sequences = [sequence for split in splits for sequence in split["sequence"]]
+    with StatesProgress() as progress:
+        folder = cache_folder(config.data.cache_dir) / "states"
+        if ranks.world > 1:  # each process computes its share, then finds those of the others
+            frozen_states(forward, encoder, sequences[ranks.rank :: ranks.world], folder, progress.told)
+            ranks.wait()
+        store = frozen_states(forward, encoder, sequences, folder, progress.told)
+    model.backbone.requires_grad_(False)
+    max_tokens = STATE_TOKENS if config.trainer.max_tokens == "auto" else int(config.trainer.max_tokens)
+    return Head(model.train()), Collator(store.__getitem__, pad_states, max_tokens)
+
+
+def summary(metrics: LocalizationMetrics, prediction: EvalPrediction) -> dict[str, Any]:
+    """The figures that are one number, for Trainer's log and its choice of the best epoch."""
+    classes = np.asarray(prediction.predictions).argmax(axis=1)
+    figures = metrics.compute(predictions=classes, references=np.asarray(prediction.label_ids))
+    return {name: value for name, value in figures.items() if isinstance(value, float)}
