@@ -69,9 +69,8 @@ def contestants(theirs: Path, ours: Path, sequences: list[str]) -> dict[str, Cal
     except ImportError:
         print("biotrainer is not installed: left out")
         return found
-    service = get_embedding_service(
-        embedder_name=str(theirs), custom_tokenizer_config=None, use_half_precision=False, device=str(predictor.forward.device)
-    )
+    device = str(predictor.forward.device)
+    service = get_embedding_service(str(theirs), None, use_half_precision=False, device=device)
     return found | {"biotrainer": lambda: list(service.generate_embeddings(sequences, reduce=True))}
 
 

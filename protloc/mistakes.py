@@ -8,6 +8,9 @@ from typing import Any, NoReturn
 
 from protloc.errors import UserError
 
+EXTRAS = {"optuna": "sweep", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
+"""Hydra's plugins, and the extra of protloc that installs each."""
+
 
 def check_flags(arguments: list[str]) -> None:
     """Refuse unknown flags before Hydra prints its usage over several lines.
@@ -59,6 +62,8 @@ def _no_config(error: Any) -> str:
     wanted = error.missing_cfg_file or ""
     options = [option for option in error.options or [] if not option.endswith("schema")]
     name = str(wanted).rpartition("/")[2]
+    if name in EXTRAS:
+        return f"{name} is not installed: pip install 'protloc[{EXTRAS[name]}]'"
     near = difflib.get_close_matches(name, options, 1)
     if near:
         return f"no config {wanted!r}; did you mean {near[0]!r}?"

@@ -28,8 +28,13 @@ def composed(*overrides: str, name: str = "train") -> Any:
         return refrozen(OmegaConf.to_object(compose(config_name=name, overrides=list(overrides))))
 
 
+PLUGINS = {("experiment", "search"): "optuna", ("cluster", "slurm"): "submitit"}
+
+
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
+    if (group, choice) in PLUGINS:
+        pytest.importorskip(PLUGINS[group, choice], reason="needs an extra")
     needed = ["data.train=x"] if (group, choice) in (("data", "fasta"), ("data", "csv")) else []
     config = composed(f"{group}={choice}", *needed)
     assert isinstance(config, TrainConfig)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import resource
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import PartialState
+from transformers import TrainerCallback
 
 from protloc.config import DataConfig, LoggerConfig, TrainConfig, TrainerConfig, TuningConfig
 from protloc.data.batching import longest_first
@@ -20,6 +23,7 @@ from protloc.data.labels import LabelSpace
 from protloc.errors import UserError
 from protloc.model.classifier import ClassifierOutput
 from protloc.model.tiny import ChannelDropout
+from protloc.training.checkpoints import COMPLETE
 from protloc.training.loss import ClassificationLoss, balanced_weights
 from protloc.training.ranks import Ranks
 from protloc.training.setup import build_trainer
@@ -218,3 +222,35 @@ def test_waiting_for_data_is_measured(tmp_path: Path) -> None:
     trainer = trainer_for(tmp_path)
     trainer.train()
     assert 0 < trainer.progress.waited < trainer.progress.seconds
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
+    """Files above a limit cannot be written any more when the second epoch begins: a real error of the system."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    class Fill(TrainerCallback):
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+
+    trainer = trainer_for(tmp_path, epochs=2)
+    trainer.add_callback(Fill())
+    try:
+        with pytest.raises(UserError, match=r"checkpoint-6 cannot be written: .*; the checkpoints before it are kept"):
+            trainer.train()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (kept,) = (tmp_path / "checkpoints").iterdir()
+    assert (kept.name, (kept / COMPLETE).exists()) == ("checkpoint-3", True)
+
+
+@pytest.mark.slow
+def test_compiled_layers_change_nothing_and_are_few(tmp_path: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("PyTorch compiles with g++, which is not here")
+    plain = losses(trainer_for(tmp_path / "plain", "esm2", epochs=2))
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    compiled = losses(trainer_for(tmp_path / "compiled", "esm2", epochs=2, compile=True))
+    np.testing.assert_allclose(compiled, plain, rtol=1e-3, atol=1e-4)
+    assert 0 < torch._dynamo.utils.counters["stats"]["unique_graphs"] < 20, "not one for each length"

@@ -155,7 +155,9 @@ def check_options(options: TrainerConfig) -> None:
         UserError: an argument is unknown or of the wrong type, or the machine lacks what is asked for.
     """
     check_arguments(options.args)
-    pick_precision(options.precision, training_device(options))
+    device = training_device(options)
+    if device.type == "cpu":  # asking a GPU would take memory on it, in a process that may only start others
+        pick_precision(options.precision, device)
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:

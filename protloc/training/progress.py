@@ -25,13 +25,14 @@ class TrainingProgress(TrainerCallback):
     Attributes:
         seconds: time spent in training steps, without evaluation, in seconds.
         waited: how much of it the steps waited for their batches, in seconds.
+        began: epochs that were there already, where a run goes on.
         history: Trainer's log entries so far, for the curves.
     """
 
     def __init__(self, residues_per_epoch: int) -> None:
         self.residues_per_epoch = residues_per_epoch
         self.seconds = self.waited = 0.0
-        self._began = 0.0  # epochs; not 0 where a run goes on
+        self.began = 0.0
         self._since = 0.0
         self._loss = math.nan
         console = Console(stderr=True)
@@ -44,7 +45,7 @@ class TrainingProgress(TrainerCallback):
 
     def residues_per_second(self, epochs: float) -> float:
         """Training speed up to `epochs` epochs, evaluation and what an earlier process has trained not counted."""
-        return self.residues_per_epoch * (epochs - self._began) / self.seconds if self.seconds else 0.0
+        return self.residues_per_epoch * (epochs - self.began) / self.seconds if self.seconds else 0.0
 
     def close(self) -> None:
         """Take the bar off the screen."""
@@ -53,7 +54,7 @@ class TrainingProgress(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._began = state.epoch or 0.0
+        self.began = state.epoch or 0.0
         if state.is_world_process_zero:
             self._bar.update(self._task, total=state.max_steps)
             self._bar.start()

@@ -64,6 +64,7 @@ def run_metrics(
         },
         "best_epoch": best_epoch(trainer),
         "epochs": state.epoch,
+        "resumed_at_epoch": trainer.progress.began or None,
         "steps": state.global_step,
         "parameters": {
             "total": sum(p.numel() for p in model.parameters()),
