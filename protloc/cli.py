@@ -6,6 +6,7 @@ typo and shell completion answer at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -19,6 +20,9 @@ from protloc.config import PredictConfig, TrainConfig, problems
 from protloc.errors import RankError, Stopped, UserError
 from protloc.launch import outer_rank
 from protloc.resume import check_same, has_run, overrides_to_resume, store_run
+
+DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
+"""What a disk says when it will not be written: the user's to mend, wherever it comes up."""
 
 
 def train() -> None:
@@ -70,6 +74,10 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
         return _fail(f"stopped by {stopped.name}", int(str(stopped.code)))
     except KeyboardInterrupt:
         return _fail("stopped by the keyboard", 130)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise  # ours
+        return _fail(f"{error.filename or 'a file'}: {error.strerror}", 1)
     except Exception as error:
         from protloc.mistakes import mistake
 

@@ -216,6 +216,13 @@ def test_tensorboard(folder: Path) -> None:
     assert b"eval/mcc" in events.read_bytes()
 
 
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("train.py", f"hydra.run.dir={tmp_path}/file/run")
+    assert result.returncode == 1
+    assert result.stderr == f"error: {tmp_path}/file/run: Not a directory\n"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -78,6 +78,14 @@ def test_submitit_runs_two_side_by_side(folder: Path) -> None:
     assert (row["runs"], row["error"]) == ("2", "")
 
 
+def test_ray_runs_a_sweep(folder: Path) -> None:
+    pytest.importorskip("ray", reason="needs the extra [ray]")
+    result = sweep(folder, "ray", "hydra/launcher=ray", "seed=1,2")
+    assert result.returncode == 0, result.stderr
+    (row,) = table(folder / "ray" / "leaderboard.csv")
+    assert (row["runs"], row["error"]) == ("2", "")
+
+
 def test_a_cluster_needs_a_sweep(folder: Path) -> None:
     pytest.importorskip("submitit", reason="needs the extra [slurm]")
     result = run("train.py", "cluster=slurm", "hydra.run.dir=x", cwd=folder)

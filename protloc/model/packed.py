@@ -8,6 +8,7 @@ T tokens of B proteins together, H heads, K channels a head.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedConfig, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -23,6 +25,9 @@ from protloc.errors import UserError
 
 NAME = "protloc_packed"
 """The attention's name in a configuration's `_attn_implementation`."""
+
+INVARIANT = {"num_splits": 1} if "num_splits" in inspect.signature(varlen_attn).parameters else {}
+"""Keeps the kernel from splitting keys by the longest protein at hand: the same answer in any company, to the bit."""
 
 PACKABLE = ("bert", "esm")
 """Backbones whose attention is the only place where a protein meets its neighbours in the row."""
@@ -125,11 +130,9 @@ def packed_attention(
 
 def _varlen(query: Tensor, key: Tensor, value: Tensor, packing: Packing, scaling: float | None) -> Tensor:
     """One kernel over all proteins (FlashAttention, Dao 2023), part of PyTorch."""
-    from torch.nn.attention.varlen import varlen_attn
-
     q_THK, k_THK, v_THK = (x[0].transpose(0, 1) for x in (query, key, value))
     ends, longest = packing.cu_seqlens, packing.max_length
-    out_THK: Tensor = varlen_attn(q_THK, k_THK, v_THK, ends, ends, longest, longest, scale=scaling)  # type: ignore[assignment]
+    out_THK: Tensor = varlen_attn(q_THK, k_THK, v_THK, ends, ends, longest, longest, scale=scaling, **INVARIANT)  # type: ignore[assignment]
     return out_THK[None]
 
 
