@@ -49,21 +49,34 @@ def shown(path: str) -> str:
 
 
 def read_fasta(path: str) -> Iterator[Protein | Broken]:
-    """The records of a FASTA file in order, one in memory at a time.
-
-    A record that cannot be used comes as `Broken` in its place: empty, without id, with a letter that is no amino
-    acid, or with an id that has been there before. Blank lines and Windows line ends are fine.
+    """The records of a FASTA file in order, one in memory at a time; see `fasta_records`.
 
     Args:
         path: a file, plain or gz, or `-` for standard input.
 
     Raises:
-        UserError: the file as a whole cannot be read (see `open_bytes`), is no text, has residues before the first
-            header, or no record at all.
+        UserError: the file as a whole cannot be read (see `open_bytes`, `fasta_records`).
+    """
+    with open_bytes(path) as stream:
+        yield from fasta_records(stream, shown(path))
+
+
+def fasta_records(stream: Iterable[bytes], name: str) -> Iterator[Protein | Broken]:
+    """The records of FASTA text in order, one in memory at a time.
+
+    A record that cannot be used comes as `Broken` in its place: empty, without id, with a letter that is no amino
+    acid, or with an id that has been there before. Blank lines and Windows line ends are fine.
+
+    Args:
+        stream: lines.
+        name: of the source, for messages.
+
+    Raises:
+        UserError: it is no text, has residues before the first header, or no record at all.
     """
     empty = True
     with closing(Seen()) as seen:
-        for header, line, residues in _records(path):
+        for header, line, residues in _records(stream, name):
             empty = False
             id, _, description = header.partition(" ")
             record = check(id, residues, description.strip(), line)
@@ -71,42 +84,41 @@ def read_fasta(path: str) -> Iterator[Protein | Broken]:
                 record = Broken(id, line, "the id has been there before")
             yield record
     if empty:
-        raise UserError(f"{shown(path)}: no records: a FASTA record starts with `>`")
+        raise UserError(f"{name}: no records: a FASTA record starts with `>`")
 
 
-def _records(path: str) -> Iterator[tuple[str, int, bytes]]:
+def _records(stream: Iterable[bytes], name: str) -> Iterator[tuple[str, int, bytes]]:
     """Header without `>`, its line, and the raw residues, white space taken out."""
     header, start, parts = None, 0, list[bytes]()
-    with open_bytes(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if line.startswith(b">"):
-                if header is not None:
-                    yield header, start, b"".join(parts)
-                header, start, parts = _header(line, path, number), number, []
-                continue
-            if number == 1 and line.startswith(b"\xef\xbb\xbf>"):  # a byte order mark
-                header, start = _header(line[3:], path, number), number
-                continue
-            text = line.strip()
-            if b"\0" in text:
-                raise UserError(f"{shown(path)}:{number}: a zero byte: this is a binary file, not FASTA")
-            if not text:
-                continue
-            if header is None:
-                what = text[:20].decode("utf-8", errors="replace")
-                raise UserError(f"{shown(path)}:{number}: {what!r} stands before the first header (`>id ...`)")
-            parts.append(b"".join(text.split()) if b" " in text or b"\t" in text else text)
+    for number, line in enumerate(stream, start=1):
+        if line.startswith(b">"):
+            if header is not None:
+                yield header, start, b"".join(parts)
+            header, start, parts = _header(line, name, number), number, []
+            continue
+        if number == 1 and line.startswith(b"\xef\xbb\xbf>"):  # a byte order mark
+            header, start = _header(line[3:], name, number), number
+            continue
+        text = line.strip()
+        if b"\0" in text:
+            raise UserError(f"{name}:{number}: a zero byte: this is a binary file, not FASTA")
+        if not text:
+            continue
+        if header is None:
+            what = text[:20].decode("utf-8", errors="replace")
+            raise UserError(f"{name}:{number}: {what!r} stands before the first header (`>id ...`)")
+        parts.append(b"".join(text.split()) if b" " in text or b"\t" in text else text)
     if header is not None:
         yield header, start, b"".join(parts)
 
 
-def _header(line: bytes, path: str, number: int) -> str:
+def _header(line: bytes, name: str, number: int) -> str:
     try:
         text = line[1:].decode("utf-8").strip()
     except UnicodeDecodeError as error:
-        raise UserError(f"{shown(path)}:{number}: the header is no UTF-8 text") from error
+        raise UserError(f"{name}:{number}: the header is no UTF-8 text") from error
     if "\0" in text:
-        raise UserError(f"{shown(path)}:{number}: a zero byte: this is a binary file, not FASTA")
+        raise UserError(f"{name}:{number}: a zero byte: this is a binary file, not FASTA")
     return text.replace("\t", " ")
 
 

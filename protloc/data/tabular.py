@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 from protloc.data.fasta import open_bytes
 from protloc.data.records import Broken, Protein, check
@@ -17,6 +18,9 @@ from protloc.errors import UserError
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 LONGEST_FIELD = 2**31 - 1
 """Python's csv module stops at 131,072 characters a field; proteins must not."""
+
+Cells = Generator[tuple[int, dict[str, str]], None, None]
+"""Each row's line and its cells by column; line 0 has the names of the columns alone."""
 
 Row = tuple[Protein | Broken, dict[str, str]]
 
@@ -41,12 +45,26 @@ def read_table(path: str, id_column: str, sequence_column: str, others: Sequence
     Raises:
         UserError: the file cannot be read, lacks a column, or has no rows.
     """
+    if path.lower().endswith(".parquet"):
+        yield from _checked(_parquet(path), path, id_column, sequence_column, others)
+        return
+    with open_bytes(path) as stream:
+        yield from table_records(stream, path, id_column, sequence_column, others)
+
+
+def table_records(
+    stream: BinaryIO, name: str, id_column: str, sequence_column: str, others: Sequence[str] = ()
+) -> Iterator[Row]:
+    """As `read_table`, from an open file; `name` says whether it is CSV or TSV, and stands in messages."""
+    yield from _checked(_delimited(stream, name), name, id_column, sequence_column, others)
+
+
+def _checked(cells: Cells, name: str, id_column: str, sequence_column: str, others: Sequence[str]) -> Iterator[Row]:
     empty = True
-    cells = _parquet(path) if path.lower().endswith(".parquet") else _delimited(path)
-    with closing(Seen()) as seen:
+    with closing(Seen()) as seen, closing(cells):  # the cells before the file that they are read from
         for line, row in cells:
             if line == 0:  # the column names come first
-                _need(path, [id_column, sequence_column, *others], list(row))
+                _need(name, [id_column, sequence_column, *others], list(row))
                 continue
             empty = False
             id = row[id_column].strip()
@@ -56,7 +74,7 @@ def read_table(path: str, id_column: str, sequence_column: str, others: Sequence
                 record = Broken(id, line, "the id has been there before")
             yield record, {name: row[name].strip() for name in others}
     if empty:
-        raise UserError(f"{path}: no rows below the column names")
+        raise UserError(f"{name}: no rows below the column names")
 
 
 def _need(path: str, wanted: Sequence[str], there: Sequence[str]) -> None:
@@ -67,31 +85,30 @@ def _need(path: str, wanted: Sequence[str], there: Sequence[str]) -> None:
             raise UserError(f"{path}: no column {name!r}; {hint}there are: {', '.join(there)}")
 
 
-def _delimited(path: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _delimited(stream: BinaryIO, name: str) -> Cells:
     csv.field_size_limit(LONGEST_FIELD)
-    delimiter = "\t" if ".tsv" in Path(path).name.lower() else ","
-    with open_bytes(path) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        try:
-            reader = csv.reader(text, delimiter=delimiter, strict=True)
-            names = [name.strip() for name in next(reader, [])]
-            yield 0, dict.fromkeys(names, "")
+    delimiter = "\t" if ".tsv" in Path(name).name.lower() else ","
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    try:
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        names = [title.strip() for title in next(reader, [])]
+        yield 0, dict.fromkeys(names, "")
+        line = reader.line_num + 1
+        for values in reader:
+            if values:
+                if len(values) != len(names):
+                    raise UserError(f"{name}:{line}: {len(values)} cells, but {len(names)} column names")
+                yield line, dict(zip(names, values, strict=True))
             line = reader.line_num + 1
-            for values in reader:
-                if values:
-                    if len(values) != len(names):
-                        raise UserError(f"{path}:{line}: {len(values)} cells, but {len(names)} column names")
-                    yield line, dict(zip(names, values, strict=True))
-                line = reader.line_num + 1
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: no UTF-8 text: is it a binary file?") from error
-        except csv.Error as error:
-            raise UserError(f"{path}: {error}") from error
-        finally:
-            text.detach()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name}: no UTF-8 text: is it a binary file?") from error
+    except csv.Error as error:
+        raise UserError(f"{name}: {error}") from error
+    finally:
+        text.detach()
 
 
-def _parquet(path: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _parquet(path: str) -> Cells:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
