@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from protloc.config import PredictConfig, TrainConfig, problems
+from protloc.config import PredictConfig, ServeConfig, TrainConfig, problems
 from protloc.errors import RankError, Stopped, UserError
 from protloc.launch import outer_rank
 from protloc.resume import check_same, has_run, overrides_to_resume, store_run
@@ -35,6 +35,11 @@ def predict() -> None:
     sys.exit(_run("predict", PredictConfig, _predict))
 
 
+def serve() -> None:
+    """The command `protloc-serve`, and `python -m protloc.serving`."""
+    sys.exit(_run("serving", ServeConfig, _serve))
+
+
 def _train(config: TrainConfig, run_dir: Path) -> float:
     from protloc.commands.train import train
 
@@ -45,6 +50,12 @@ def _predict(config: PredictConfig, run_dir: Path) -> None:
     from protloc.commands.predict import predict
 
     predict(config)
+
+
+def _serve(config: ServeConfig, run_dir: Path) -> None:
+    from protloc.serving.server import serve
+
+    serve(config)
 
 
 def conf_dir() -> Path:

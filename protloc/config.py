@@ -262,6 +262,29 @@ class PredictConfig:
     window: int = option(4096, "proteins sorted by length at once; memory grows with it", least=1)
 
 
+@dataclass(frozen=True)
+class ServeConfig:
+    """The options of `python -m protloc.serving`."""
+
+    model_dir: str = option(MISSING, "a model folder: RUN/model, or RUN itself")
+    host: str = option("127.0.0.1", "address to listen on; another than this machine's own needs a token")
+    port: int = option(8080, "port; 0: any that is free", least=0, most=65535)
+    token: str | None = option(None, "clients must send it as a bearer token; null: none is asked for")
+    open_to_all: bool = option(False, "let other machines ask without a token")
+    device: str = option("auto", "where the model runs", choices=("auto", "cpu", "cuda"))
+    precision: str = option("auto", "arithmetic of the model", choices=("auto", "fp32", "bf16", "fp16"))
+    batch_tokens: int | str = option(
+        "auto", "tokens computed at once, padding included; auto: what is fast, and less when memory runs out",
+        choices=("auto",), least=1,
+    )  # fmt: skip
+    queue: int = option(64, "requests that may wait; more get 429", least=1)
+    wait_ms: float = option(5.0, "milliseconds that a request waits for others, to be computed with them", least=0)
+    timeout: float = option(300.0, "seconds after which a request that waits is dropped, with 504", least=0.1)
+    max_body: int = option(32 * 2**20, "bytes of a request's body; larger ones get 413", least=1)
+    max_proteins: int = option(10_000, "proteins of a request; more get 413", least=1)
+    max_residues: int = option(10_000_000, "residues of a request; more get 413", least=1)
+
+
 def problems(config: Any, prefix: str = "") -> Iterator[str]:
     """One line for each value outside its choices or range, by its full name, as in `trainer.precision`."""
     for f in dataclasses.fields(config):

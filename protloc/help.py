@@ -29,6 +29,14 @@ Each run makes one folder, outputs/<date>_<time>/ (hydra.run.dir=FOLDER names it
 
 One row a protein, in the order of the input: id, location, probability, the probability of each class, length,
 residues read, warnings.""",
+    "serving": """Answer over HTTP where in the cell proteins live, as predict.py would.
+
+  python -m protloc.serving model_dir=outputs/RUN/model
+  curl -s --data-binary @proteome.fasta -H 'Content-Type: text/x-fasta' http://127.0.0.1:8080/invocations
+  curl -s -d '{"sequences": ["MKVLA"]}' -H 'Content-Type: application/json' http://127.0.0.1:8080/invocations
+
+POST /invocations takes JSON, FASTA or CSV and answers JSON, CSV or JSON lines by its Accept header. GET /ping, /health,
+/model, /metrics (Prometheus), /docs. SIGTERM ends it when the requests that it has taken are answered.""",
 }
 FOOT = """See every option with its value: --cfg job    every option explained: docs/configuration.md
 Completion: eval "$(python {name}.py -sc install=bash)\""""
@@ -43,7 +51,8 @@ def help_text(name: str, root: type, conf: Path) -> str:
         parts += [_section(prefix, schema) for prefix, schema in sections.items()]
     else:
         parts.append(_section("", root))
-    return "\n\n".join([*parts, FOOT.format(name=name)])
+    foot = FOOT.format(name=name) if name != "serving" else FOOT.splitlines()[0]
+    return "\n\n".join([*parts, foot])
 
 
 def _groups(conf: Path) -> list[str]:

@@ -15,6 +15,7 @@ from protloc.config import (
     ModelConfig,
     PredictConfig,
     Recipe,
+    ServeConfig,
     TrainConfig,
     TrainerConfig,
     TuningConfig,
@@ -49,6 +50,7 @@ SECTIONS: list[tuple[str, str, str, Any, Any]] = [
     ("trainer", "trainer.", "The recipe's names under `trainer.`, and:", TrainerConfig, Recipe),
     ("logger=wandb", "logger.", WandbLogger.__doc__ or "", WandbLogger, None),
     ("predict.py", "", "", PredictConfig, None),
+    ("protloc.serving", "", "", ServeConfig, None),
 ]  # fmt: skip
 """Title, prefix, text, options, and the options that another section shows already."""
 

@@ -19,6 +19,7 @@ from protloc.config import (
     LoggerConfig,
     ModelConfig,
     PredictConfig,
+    ServeConfig,
     TrainConfig,
     TrainerConfig,
     TuningConfig,
@@ -30,6 +31,7 @@ from protloc.mistakes import no_option
 SCHEMAS: dict[tuple[str | None, str], type] = {
     (None, "train_schema"): TrainConfig,
     (None, "predict_schema"): PredictConfig,
+    (None, "serving_schema"): ServeConfig,
     ("data", "demo_schema"): DemoData,
     ("data", "deeploc_schema"): DeepLocData,
     ("data", "fasta_schema"): FastaData,

@@ -14,7 +14,7 @@ LAYERS = [
     {"data"},
     {"model"},
     {"training", "inference"},
-    {"commands"},
+    {"commands", "serving"},
     {"sweeps"},
     {"cli"},
 ]

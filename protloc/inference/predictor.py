@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -55,7 +55,11 @@ class Predictor:
         """Rows for each window of proteins, in input order; memory holds one window at a time."""
         stream = iter(proteins)
         while window := list(islice(stream, self.window)):
-            yield list(rows(window, self.logits([protein.sequence for protein in window]), self.names, self.encoder))
+            yield self.rows(window)
+
+    def rows(self, proteins: Sequence[Protein]) -> list[dict[str, Any]]:
+        """Rows for proteins that are all at hand, in their order."""
+        return list(rows(proteins, self.logits([protein.sequence for protein in proteins]), self.names, self.encoder))
 
     def logits(self, sequences: list[str]) -> np.ndarray:
         """Raw logits `(N, C)`, float32, for N sequences as `protloc.data` reads them."""

@@ -26,7 +26,7 @@ from protloc.errors import UserError
 NAME = "protloc_packed"
 """The attention's name in a configuration's `_attn_implementation`."""
 
-INVARIANT = {"num_splits": 1} if "num_splits" in inspect.signature(varlen_attn).parameters else {}
+INVARIANT: dict[str, Any] = {"num_splits": 1} if "num_splits" in inspect.signature(varlen_attn).parameters else {}
 """Keeps the kernel from splitting keys by the longest protein at hand: the same answer in any company, to the bit."""
 
 PACKABLE = ("bert", "esm")

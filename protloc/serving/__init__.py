@@ -1,0 +1,1 @@
+"""One predictor behind HTTP."""

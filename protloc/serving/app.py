@@ -1,0 +1,163 @@
+"""The HTTP service over one model: SageMaker's contract (`/ping`, `/invocations`), and what an operator wants."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+import protloc
+from protloc.config import ServeConfig
+from protloc.inference.predictor import Predictor
+from protloc.serving.batcher import Batcher, ClosedError, FullError
+from protloc.serving.requests import BadInputError, answer_kind, kind_of, read, write
+
+log = logging.getLogger(__name__)
+
+OPEN = ("/", "/ping", "/health")
+"""Paths that need no token: load balancers ask them; the page asks for the token itself."""
+
+PAGE = Path(__file__).with_name("page.html")
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "connect-src 'self'; img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+"""Nothing from elsewhere; the page is one file."""
+
+
+class Metrics:
+    """What Prometheus reads."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("protloc_requests", "Requests answered", ["path", "status"], registry=self.registry)
+        self.proteins = Counter("protloc_proteins", "Proteins predicted", registry=self.registry)
+        self.residues = Counter("protloc_residues", "Residues predicted", registry=self.registry)
+        self.seconds = Histogram("protloc_invocation_seconds", "Time of an invocation", registry=self.registry)
+        self.waiting = Gauge("protloc_requests_waiting", "Requests in the queue", registry=self.registry)
+
+
+def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, Any]) -> FastAPI:
+    """The service.
+
+    Args:
+        predictor: the model.
+        config: limits and token.
+        model_card: what `/model` tells beside the limits.
+    """
+    batcher = Batcher(predictor, queue=config.queue, wait=config.wait_ms / 1000)
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(batcher.close)  # what has been taken is finished
+
+    app = FastAPI(title="protloc", version=protloc.__version__, lifespan=life)
+
+    @app.middleware("http")
+    async def guarded(request: Request, call_next: Any) -> Response:
+        began = time.perf_counter()
+        response: Response
+        if config.token and request.url.path not in OPEN and not _knows(request, config.token):
+            response = _refusal(401, "a bearer token is needed: Authorization: Bearer ...")
+        else:
+            response = await call_next(request)
+        path = getattr(request.scope.get("route"), "path", "unknown")
+        metrics.requests.labels(path, response.status_code).inc()
+        log.info(json.dumps({
+            "method": request.method, "path": path, "status": response.status_code,
+            "ms": round(1000 * (time.perf_counter() - began), 1), **getattr(request.state, "counts", {}),
+        }))  # fmt: skip
+        return response
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers=PAGE_HEADERS)
+
+    @app.get("/ping")
+    async def ping() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/health")
+    async def health() -> dict[str, Any]:
+        return {"status": "ok", "waiting": len(batcher), "device": str(predictor.forward.device)}
+
+    @app.get("/model")
+    async def model() -> dict[str, Any]:
+        limits = {
+            "proteins": config.max_proteins, "residues": config.max_residues, "body_bytes": config.max_body,
+            "seconds": config.timeout,
+        }  # fmt: skip
+        return {"classes": predictor.names, "version": protloc.__version__, "limits": limits, **model_card}
+
+    @app.get("/metrics")
+    async def prometheus() -> PlainTextResponse:
+        metrics.waiting.set(len(batcher))
+        return PlainTextResponse(generate_latest(metrics.registry), media_type="text/plain; version=0.0.4")
+
+    @app.post("/invocations")
+    async def invocations(request: Request) -> Response:
+        began = time.perf_counter()
+        try:
+            kind, wanted = (
+                kind_of(request.headers.get("content-type", "")),
+                answer_kind(request.headers.get("accept", "")),
+            )
+            body = await _body(request, config.max_body)
+            proteins = await asyncio.to_thread(read, body, kind, config.max_proteins)
+            residues = sum(len(protein.sequence) for protein in proteins)
+            if residues > config.max_residues:
+                raise BadInputError(f"more than {config.max_residues:,} residues in a request: send several", 413)
+            request.state.counts = {"proteins": len(proteins), "residues": residues}
+            rows = await asyncio.wrap_future(batcher.submit(proteins, config.timeout))
+        except BadInputError as error:
+            return _refusal(error.status, str(error))
+        except FullError:
+            return _refusal(429, "too many requests wait; try again", {"Retry-After": "1"})
+        except ClosedError:
+            return _refusal(503, "the server is going down", {"Retry-After": "5"})
+        except TimeoutError:
+            return _refusal(504, f"no answer within {config.timeout:g} s")
+        metrics.proteins.inc(len(rows))
+        metrics.residues.inc(residues)
+        text = await asyncio.to_thread(write, rows, predictor.columns, wanted)
+        metrics.seconds.observe(time.perf_counter() - began)
+        return Response(text, media_type=wanted)
+
+    @app.exception_handler(Exception)
+    async def ours(request: Request, error: Exception) -> JSONResponse:
+        log.exception("an error of ours", exc_info=error)
+        return _refusal(500, "an error inside the server; its log has the details")
+
+    return app
+
+
+def _knows(request: Request, token: str) -> bool:
+    given = request.headers.get("authorization", "")
+    return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body, read no further than allowed."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise BadInputError(f"the request is larger than {most:,} bytes", 413)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": message}, status_code=status, headers=headers)

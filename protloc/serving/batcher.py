@@ -1,0 +1,151 @@
+"""Requests that come at the same time, computed together: one thread runs the model, everyone else waits.
+
+A request's proteins are cut into pieces. The thread takes pieces from all that wait, in turn, until they fill a batch;
+so a short request is not held up by a whole proteome before it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from protloc.data.records import Protein
+from protloc.inference.predictor import Predictor
+
+Rows = list[dict[str, Any]]
+
+
+class FullError(Exception):
+    """As many requests wait as may."""
+
+
+class ClosedError(Exception):
+    """The server is going down and takes nothing new."""
+
+
+@dataclass
+class Request:
+    """Proteins of one client, and their rows so far."""
+
+    proteins: Sequence[Protein]
+    deadline: float
+    rows: Rows = field(default_factory=list)
+    future: Future[Rows] = field(default_factory=Future)
+
+    @property
+    def left(self) -> Sequence[Protein]:
+        """Those without an answer."""
+        return self.proteins[len(self.rows) :]
+
+
+class Batcher:
+    """The queue before a model, and the thread that empties it.
+
+    Args:
+        predictor: the model.
+        queue: requests that may wait.
+        wait: seconds that the first request of a batch waits for others.
+        batch: proteins taken at once; the predictor sorts them and keeps to its token budget.
+    """
+
+    PIECE = 64
+    """Proteins of one request taken in turn."""
+
+    def __init__(self, predictor: Predictor, *, queue: int, wait: float, batch: int = 1024) -> None:
+        self.predictor, self.queue, self.wait, self.batch = predictor, queue, wait, batch
+        self._requests: deque[Request] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+        self._thread.start()
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def submit(self, proteins: Sequence[Protein], timeout: float) -> Future[Rows]:
+        """The rows of `proteins`, in their order, when they are there.
+
+        Args:
+            proteins: one or more.
+            timeout: seconds after which the request is dropped, as `TimeoutError`.
+
+        Raises:
+            FullError: too many requests wait.
+            ClosedError: the server is going down.
+        """
+        request = Request(proteins, time.monotonic() + timeout)
+        with self._changed:
+            if self._closed:
+                raise ClosedError
+            if len(self._requests) >= self.queue:
+                raise FullError
+            self._requests.append(request)
+            self._changed.notify()
+        return request.future
+
+    def close(self) -> None:
+        """Take nothing new, finish what is there, end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._requests and not self._closed:
+                    self._changed.wait()
+                if not self._requests:
+                    return
+                waiting = sum(len(request.left) for request in self._requests)
+            if waiting < self.batch and not self._closed:
+                time.sleep(self.wait)
+            self._step()
+
+    def _step(self) -> None:
+        """One batch."""
+        pieces = self._take()
+        proteins = [protein for _, piece in pieces for protein in piece]
+        if not proteins:
+            return
+        try:
+            rows = self.predictor.rows(proteins)
+        except Exception as error:
+            for request, _ in pieces:
+                self._end(request, error=error)
+            return
+        start = 0
+        for request, piece in pieces:
+            request.rows += rows[start : start + len(piece)]
+            start += len(piece)
+            if len(request.rows) == len(request.proteins):
+                self._end(request)
+
+    def _take(self) -> list[tuple[Request, Sequence[Protein]]]:
+        """Pieces of the waiting requests, in turn, the oldest first; at most `batch` proteins."""
+        now, room = time.monotonic(), self.batch
+        with self._changed:
+            waiting = list(self._requests)
+        taken: dict[int, int] = {}
+        for request in waiting:
+            if request.deadline < now or request.future.cancelled():
+                self._end(request, error=TimeoutError())
+        waiting = [request for request in waiting if not request.future.done()]
+        while room > 0 and any(len(r.left) > taken.get(id(r), 0) for r in waiting):
+            for request in waiting:
+                more = min(self.PIECE, room, len(request.left) - taken.get(id(request), 0))
+                taken[id(request)] = taken.get(id(request), 0) + more
+                room -= more
+        return [(r, r.left[: taken[id(r)]]) for r in waiting if taken.get(id(r))]
+
+    def _end(self, request: Request, error: Exception | None = None) -> None:
+        with self._changed:
+            if request in self._requests:
+                self._requests.remove(request)
+        if request.future.set_running_or_notify_cancel():
+            request.future.set_exception(error) if error else request.future.set_result(request.rows)

@@ -1,0 +1,138 @@
+"""What a client may send, as proteins; and the rows, as what it wants back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from protloc.data.fasta import fasta_records
+from protloc.data.records import Broken, Protein, check
+from protloc.data.tabular import table_records
+from protloc.errors import UserError
+
+JSON, FASTA, CSV, LINES = "application/json", "text/x-fasta", "text/csv", "application/jsonlines"
+ACCEPTED = {JSON: JSON, FASTA: FASTA, "chemical/seq-aa-fasta": FASTA, "text/plain": FASTA, CSV: CSV}
+ANSWERS = {JSON: JSON, CSV: CSV, LINES: LINES, "application/x-ndjson": LINES, "*/*": JSON, "application/*": JSON}
+
+
+class BadInputError(Exception):
+    """What the client sent cannot be read: an HTTP status, and a sentence with record and position."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def kind_of(content_type: str) -> str:
+    """The kind of a request's body.
+
+    Raises:
+        BadInputError: 415, it is none of ours.
+    """
+    name = content_type.split(";")[0].strip().lower() or JSON
+    if name not in ACCEPTED:
+        raise BadInputError(f"Content-Type {name}: send one of {', '.join(ACCEPTED)}", 415)
+    return ACCEPTED[name]
+
+
+def answer_kind(accept: str) -> str:
+    """The first kind of answer that the client takes; JSON where it does not say.
+
+    Raises:
+        BadInputError: 406, we make none of them.
+    """
+    names = [part.split(";")[0].strip().lower() for part in accept.split(",") if part.strip()]
+    for name in names or [JSON]:
+        if name in ANSWERS:
+            return ANSWERS[name]
+    raise BadInputError(f"Accept {accept}: take one of {', '.join(sorted(set(ANSWERS.values())))}", 406)
+
+
+def read(body: bytes, kind: str, max_proteins: int) -> list[Protein]:
+    """The proteins of a request.
+
+    Args:
+        body: as it came.
+        kind: of `kind_of`.
+        max_proteins: more are refused.
+
+    Raises:
+        BadInputError: it cannot be read, a record is broken, or there are none or too many.
+    """
+    try:
+        records = {JSON: _json, FASTA: _fasta, CSV: _csv}[kind](body)
+        proteins: list[Protein] = []
+        for record in records:
+            if isinstance(record, Broken):
+                raise BadInputError(f"record {len(proteins) + 1} ({record.id}), line {record.line}: {record.reason}")
+            proteins.append(record)
+            if len(proteins) > max_proteins:
+                raise BadInputError(f"more than {max_proteins:,} proteins in a request: send several", 413)
+    except UserError as error:
+        raise BadInputError(str(error)) from error
+    if not proteins:
+        raise BadInputError("no proteins in the request")
+    return proteins
+
+
+def _fasta(body: bytes) -> Iterator[Protein | Broken]:
+    if not body.strip():
+        raise BadInputError("the request is empty")
+    return fasta_records(io.BytesIO(body), "request")
+
+
+def _csv(body: bytes) -> Iterator[Protein | Broken]:
+    return (record for record, _ in table_records(io.BytesIO(body), "request.csv", "id", "sequence"))
+
+
+def _json(body: bytes) -> Iterator[Protein | Broken]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"the body is no JSON: {error}") from error
+    if isinstance(content, dict):
+        found = [content[key] for key in ("sequences", "inputs", "proteins", "instances") if key in content]
+        if len(found) != 1:
+            raise BadInputError('give {"sequences": ["MKV...", ...]}, {"inputs": ...} or a list of records')
+        content = found[0]
+    records = [content] if isinstance(content, str | dict) else content
+    if not isinstance(records, list):
+        raise BadInputError("the proteins must be a list")
+    seen: set[str] = set()
+    for number, record in enumerate(records, start=1):
+        named = {"sequence": record} if isinstance(record, str) else record
+        if not isinstance(named, dict) or not isinstance(named.get("sequence"), str):
+            raise BadInputError(f"record {number}: a string of residues, or an object with `sequence`, is needed")
+        name = str(named.get("id", number))
+        made = check(name, "".join(named["sequence"].split()).encode(), "", number)
+        yield Broken(name, number, "the id has been there before") if name in seen else made
+        seen.add(name)
+
+
+def write(rows: Sequence[dict[str, Any]], columns: Sequence[str], kind: str) -> str:
+    """The answer as text.
+
+    JSON: one object a protein, the classes' probabilities together under `probabilities`. CSV: predict.py's table.
+    """
+    if kind == CSV:
+        out = io.StringIO()
+        writer = csv.DictWriter(out, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return out.getvalue()
+    objects = [_object(row, columns) for row in rows]
+    if kind == LINES:
+        return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in objects)
+    return json.dumps(objects, ensure_ascii=False)
+
+
+def _object(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+    names = columns[3:-3]  # the classes stand between `probability` and `length`
+    return {
+        "id": row["id"], "location": row["location"], "probability": row["probability"],
+        "probabilities": {name: row[name] for name in names}, "length": row["length"],
+        "residues_read": row["residues_read"], "warnings": row["warnings"],
+    }  # fmt: skip
