@@ -65,7 +65,14 @@ def launch(
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is said below, once
     threads = str(max(1, (os.cpu_count() or 1) // processes))
     try:
-        with _environment(OMP_NUM_THREADS=threads, TOKENIZERS_PARALLELISM="false"), _signals_put_back():
+        with (
+            _environment(
+                OMP_NUM_THREADS=threads,
+                TOKENIZERS_PARALLELISM="false",
+                PYTHONWARNINGS="ignore:resource_tracker",  # of queues that a signal leaves behind; they are cleaned up
+            ),
+            _signals_put_back(),
+        ):
             results = elastic_launch(config, _rank)(function, arguments, _log_handlers())
     except SignalException as error:
         raise Stopped(error.sigval) from None
