@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := outputs/demo
 
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test test-all lint clean
 
 help:
 	@echo "make demo     train on the embedded demo data and predict its test proteins (CPU, minutes)"
@@ -45,6 +45,9 @@ lint: install
 
 test: lint
 	$(BIN)/python -m pytest -q
+
+test-all: lint
+	$(BIN)/python -m pytest -q -m ""
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -48,10 +48,6 @@ OPEN = ("args", "from_scratch")
 """Dictionaries that take any key: their names belong to transformers, and are checked where transformers is loaded."""
 
 
-FROZEN: dict[type, Any] = {}
-"""The frozen dataclass of each twin."""
-
-
 def register_schemas() -> None:
     """Make the schemas known to Hydra."""
     from hydra.core.config_store import ConfigStore
@@ -77,9 +73,22 @@ def twin(frozen: Any) -> Any:
         if f.name in frozen.__annotations__
     ]
     bases = tuple(twin(base) for base in frozen.__bases__ if _has_options(base))
-    made = dataclasses.make_dataclass(frozen.__name__, own, bases=bases)
-    FROZEN[made] = frozen
-    return made
+    return dataclasses.make_dataclass(frozen.__name__, own, bases=bases)
+
+
+@cache
+def frozen_types() -> dict[str, Any]:
+    """Every option dataclass by its name, nested ones too.
+
+    By name, for a launcher that runs jobs in other processes hands over copies of the twins.
+    """
+    found: dict[str, Any] = {}
+    pending: list[Any] = list(SCHEMAS.values())
+    while pending:
+        schema = pending.pop()
+        found[schema.__name__] = schema
+        pending += [hint for hint in typing.get_type_hints(schema).values() if _has_options(hint)]
+    return found
 
 
 def refrozen(value: Any, prefix: str = "") -> Any:
@@ -94,7 +103,7 @@ def refrozen(value: Any, prefix: str = "") -> Any:
     for extra in vars(value).keys() - set(names):
         raise UserError(no_option(f"{prefix}{extra}", names), exit_code=2)
     fields = {name: refrozen(getattr(value, name), f"{prefix}{name}.") for name in names}
-    return FROZEN[type(value)](**fields)
+    return frozen_types()[type(value).__name__](**fields)
 
 
 def _has_options(hint: Any) -> bool:

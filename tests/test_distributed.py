@@ -140,6 +140,7 @@ def test_under_torchrun_it_joins(folder: Path, tmp_path: Path) -> None:
     assert (out / "train.log").read_text().count("epoch 3 of 3") == 1
 
 
+@pytest.mark.slow
 def test_sharded_weights_give_the_same_figures(folder: Path, tmp_path: Path) -> None:
     from tests.backbones import write_esm2
 
@@ -155,6 +156,7 @@ def test_sharded_weights_give_the_same_figures(folder: Path, tmp_path: Path) -> 
     assert_same_weights(tmp_path / "fsdp", tmp_path / "ddp", 1e-4)
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_in_two_processes(folder: Path, tmp_path: Path) -> None:
     from tests.backbones import write_esm2
 
@@ -170,6 +172,7 @@ def test_a_frozen_backbone_in_two_processes(folder: Path, tmp_path: Path) -> Non
     assert_same_figures(tmp_path / "two", tmp_path / "one")
 
 
+@pytest.mark.slow
 def test_more_processes_than_proteins_in_a_batch(folder: Path, tmp_path: Path) -> None:
     result = run("train.py", *words(tmp_path / "x", "trainer.processes=2", "trainer.batch_size=1"), cwd=folder,
                  cache=folder / "cache")  # fmt: skip
@@ -197,7 +200,7 @@ def longer(folder: Path) -> Path:
     return folder / "longer"
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_sigterm_then_resume_ends_as_if_nothing_had_happened(
     processes: int, folder: Path, longer: Path, tmp_path: Path
 ) -> None:
@@ -244,6 +247,7 @@ def test_kill_in_a_step_and_in_a_checkpoint_then_resume(folder: Path, tmp_path: 
     assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
 
 
+@pytest.mark.slow
 def test_other_proteins_are_no_resume(folder: Path, tmp_path: Path) -> None:
     for name in ("train.fasta", "test.fasta"):
         (tmp_path / name).write_text((folder / name).read_text())
@@ -276,6 +280,7 @@ def test_a_killed_rank_ends_the_run(folder: Path, tmp_path: Path) -> None:
     assert survivors(children) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_sweep(folder: Path, tmp_path: Path) -> None:
     arguments = [word for word in words(tmp_path / "x") if not word.startswith("hydra")]
     process = start(

@@ -51,7 +51,8 @@ class Server:
         )  # fmt: skip
         self.log: list[str] = []
         self._ready = threading.Event()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         assert self._ready.wait(60), self.log
         (self.url,) = re.findall(r"on (http://\S+) ", self.log[0])
 
@@ -69,7 +70,11 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        code = self.process.wait(30)
+        self._reader.join(10)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return code
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Requests that come at the same time, computed together: one thread runs the model, everyone else waits.
 
-A request's proteins are cut into pieces. The thread takes pieces from all that wait, in turn, until they fill a batch;
-so a short request is not held up by a whole proteome before it.
+The thread fills a batch with a piece of every request that waits; so a short one is not held up by a whole proteome
+before it.
 """
 
 from __future__ import annotations
@@ -52,9 +52,6 @@ class Batcher:
         wait: seconds that the first request of a batch waits for others.
         batch: proteins taken at once; the predictor sorts them and keeps to its token budget.
     """
-
-    PIECE = 64
-    """Proteins of one request taken in turn."""
 
     def __init__(self, predictor: Predictor, *, queue: int, wait: float, batch: int = 1024) -> None:
         self.predictor, self.queue, self.wait, self.batch = predictor, queue, wait, batch
@@ -127,21 +124,21 @@ class Batcher:
                 self._end(request)
 
     def _take(self) -> list[tuple[Request, Sequence[Protein]]]:
-        """Pieces of the waiting requests, in turn, the oldest first; at most `batch` proteins."""
-        now, room = time.monotonic(), self.batch
+        """Equal shares of a batch for all that wait; what one does not need is shared by the others."""
+        now = time.monotonic()
         with self._changed:
             waiting = list(self._requests)
-        taken: dict[int, int] = {}
         for request in waiting:
             if request.deadline < now or request.future.cancelled():
                 self._end(request, error=TimeoutError())
-        waiting = [request for request in waiting if not request.future.done()]
-        while room > 0 and any(len(r.left) > taken.get(id(r), 0) for r in waiting):
-            for request in waiting:
-                more = min(self.PIECE, room, len(request.left) - taken.get(id(request), 0))
-                taken[id(request)] = taken.get(id(request), 0) + more
-                room -= more
-        return [(r, r.left[: taken[id(r)]]) for r in waiting if taken.get(id(r))]
+        hungry = [request for request in waiting if not request.future.done()]
+        hungry.sort(key=lambda request: len(request.left))  # who needs little leaves more for the others
+        pieces, room = [], self.batch
+        for i, request in enumerate(hungry):
+            piece = request.left[: max(1, room // (len(hungry) - i))] if room else []
+            room -= len(piece)
+            pieces.append((request, piece))
+        return [(request, piece) for request, piece in pieces if piece]
 
     def _end(self, request: Request, error: Exception | None = None) -> None:
         with self._changed:
