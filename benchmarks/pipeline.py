@@ -45,7 +45,7 @@ def folders(root: Path, shape: str) -> tuple[Path, Path]:
     BertForSequenceClassification(config).save_pretrained(theirs)
     BertTokenizer(str(theirs / "vocab.txt"), do_lower_case=False).save_pretrained(theirs)
     options = ModelConfig(
-        name="bert", name_or_path=str(theirs), spaces=True, unknown="UZOB", max_residues=None, pooling="mean",
+        name="bert", name_or_path=str(theirs), spaces=True, unknown="UZOB", max_residues=39_998, pooling="mean",
         recipe=Recipe(epochs=1, batch_size=1, learning_rate=0.0, weight_decay=0.0),
     )  # fmt: skip
     model, tokenizer = build_model(options, [f"class {i}" for i in range(CLASSES)])
