@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--model", default="small", choices=("small", "protbert", "esm2_8m", "esm2_650m"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
     parser.add_argument("--batch", type=int, default=16, help="proteins a batch (of one process, for weak scaling)")
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--max-length", type=int, default=1024)
     options = parser.parse_args()
     print(f"{options.model} on {options.device}, torch {torch.__version__}")
