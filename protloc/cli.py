@@ -85,12 +85,11 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
         return _fail(f"stopped by {stopped.name}", int(str(stopped.code)))
     except KeyboardInterrupt:
         return _fail("stopped by the keyboard", 130)
-    except OSError as error:
-        if error.errno not in DISK:
-            raise  # ours
-        return _fail(f"{error.filename or 'a file'}: {error.strerror}", 1)
     except Exception as error:
         from protloc.mistakes import mistake
+
+        if isinstance(error, OSError) and error.errno in DISK:
+            return _fail(f"{error.filename or 'a file'}: {error.strerror}", 1)
 
         line = mistake(error)
         if line is None:
