@@ -47,8 +47,8 @@ def room(file: Path) -> str:
 def test_no_module_imports_a_higher_layer() -> None:
     seen = 0
     for file in sorted(PACKAGE.rglob("*.py")):
-        if room(file) in ("__init__", "conf"):
-            continue
+        if room(file) in ("__init__", "conf") or file.name == "__main__.py":
+            continue  # a __main__ is a script, like train.py
         for name, inside in imports(file):
             if not name.startswith("protloc."):
                 continue
