@@ -353,6 +353,7 @@ def test_stopped_by_the_keyboard_leaves_no_half_table(folder: Path, tmp_path: Pa
             f"output={output}", "window=50",
         ],
         stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not [path for path in tmp_path.glob(".x.csv.*.tmp") if path.stat().st_size > 1000]:
