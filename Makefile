@@ -10,6 +10,7 @@ DEMO := outputs/demo
 help:
 	@echo "make demo     train on the embedded demo data and predict its test proteins (CPU, minutes)"
 	@echo "make test     lint and tests"
+	@echo "make test-all the slow tests too"
 	@echo "make lint     ruff and mypy"
 	@echo "make install  the environment alone, in $(VENV)"
 	@echo "make clean    remove the environment and the demo's output"

@@ -126,6 +126,7 @@ def test_two_processes_give_the_figures_of_one(folder: Path, tmp_path: Path) -> 
     assert "2 processes" in log
 
 
+@pytest.mark.slow
 def test_under_torchrun_it_joins(folder: Path, tmp_path: Path) -> None:
     """Two processes that each read the command line: one folder, one log, the same figures."""
     out = tmp_path / "runs" / "joined"
@@ -182,6 +183,7 @@ def test_more_processes_than_proteins_in_a_batch(folder: Path, tmp_path: Path) -
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_bad_data_is_one_line_from_two_processes_too(tmp_path: Path) -> None:
     (tmp_path / "train.fasta").write_text(">a Nucleus\nMK1\n")
     (tmp_path / "test.fasta").write_text(">a Nucleus\nMK\n")
@@ -268,6 +270,7 @@ def test_other_proteins_are_no_resume(folder: Path, tmp_path: Path) -> None:
     assert sorted((tmp_path / "out" / "checkpoints").rglob("*")) == kept
 
 
+@pytest.mark.slow
 def test_a_killed_rank_ends_the_run(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = start(folder, *words(out, "trainer.processes=2", "trainer.epochs=50"))
