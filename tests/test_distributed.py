@@ -227,6 +227,7 @@ def test_sigterm_then_resume_ends_as_if_nothing_had_happened(
     assert_same_weights(out, longer, 1e-6 if processes == 1 else 1e-4)
 
 
+@pytest.mark.slow
 def test_kill_in_a_step_and_in_a_checkpoint_then_resume(folder: Path, tmp_path: Path) -> None:
     """With dropout: the random states go on too."""
     out = tmp_path / "killed"
