@@ -24,7 +24,7 @@ from protloc.config import (
 
 HEAD = """# Configuration
 
-Written by `python -m protloc.options` from protloc/config.py; do not edit it by hand.
+Written by `python -m protloc.options` from protloc/config/; do not edit it by hand.
 
 Every option is given as `name=value`. `python train.py --cfg job` shows all of them with the values that would be used,
 `--cfg job --resolve` also what comes from the model's recipe. A list of values and `-m` make a sweep:

@@ -1,0 +1,32 @@
+"""Every option of protloc, typed and explained once.
+
+These dataclasses are the schema that Hydra checks overrides against, the objects that the package works with, and the
+source of docs/configuration.md. They hold plain values only, so any part of the package can be used without Hydra. A
+default of `MISSING` is filled in by the YAML files under conf/.
+"""
+
+from protloc.config.data import CsvData, DataConfig, DeepLocData, DemoData, FastaData
+from protloc.config.model import ModelConfig, Recipe, TuningConfig
+from protloc.config.option import MISSING, option, problems
+from protloc.config.scripts import PredictConfig, ServeConfig, TrainConfig
+from protloc.config.trainer import LoggerConfig, TrainerConfig, WandbLogger
+
+__all__ = [
+    "MISSING",
+    "CsvData",
+    "DataConfig",
+    "DeepLocData",
+    "DemoData",
+    "FastaData",
+    "LoggerConfig",
+    "ModelConfig",
+    "PredictConfig",
+    "Recipe",
+    "ServeConfig",
+    "TrainConfig",
+    "TrainerConfig",
+    "TuningConfig",
+    "WandbLogger",
+    "option",
+    "problems",
+]

@@ -1,0 +1,70 @@
+"""All options of each script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protloc.config.data import DataConfig
+from protloc.config.model import ModelConfig, TuningConfig
+from protloc.config.option import MISSING, option
+from protloc.config.trainer import LoggerConfig, TrainerConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The options of train.py."""
+
+    data: DataConfig = MISSING
+    model: ModelConfig = MISSING
+    trainer: TrainerConfig = MISSING
+    logger: LoggerConfig = MISSING
+    tuning: TuningConfig = MISSING
+    seed: int = option(1, "seed of the weights, the order of the proteins and dropout", least=0)
+    resume: str | None = option(
+        None,
+        "a run's folder: go on where it stopped; auto: go on in hydra.run.dir where it stopped, or begin",
+    )
+
+
+@dataclass(frozen=True)
+class ModelInUse:
+    """What predict.py and the server are told about a saved model and the machine."""
+
+    model_dir: str = option(MISSING, "a model folder: RUN/model, or RUN itself")
+    device: str = option("auto", "where the model runs", choices=("auto", "cpu", "cuda"))
+    precision: str = option("auto", "arithmetic of the model", choices=("auto", "fp32", "bf16", "fp16"))
+    batch_tokens: int | str = option(
+        "auto", "tokens computed at once, padding included; auto: what is fast, and less when memory runs out",
+        choices=("auto",), least=1,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PredictConfig(ModelInUse):
+    """The options of predict.py."""
+
+    input: str = option(MISSING, "proteins: FASTA, CSV, TSV (plain or gz), Parquet, or - for FASTA on standard input")
+    output: str | None = option(
+        None, "the table: .csv, .tsv, .jsonl, .parquet, or - for CSV on standard output; null: INPUT.locations.csv here"
+    )
+    overwrite: bool = option(False, "replace an existing output")
+    on_error: str = option("stop", "a broken record stops the run, or is skipped and listed", choices=("stop", "skip"))
+    id_column: str = option("id", "column with the protein's name, in tables")
+    sequence_column: str = option("sequence", "column with its residues, in tables")
+    window: int = option(4096, "proteins sorted by length at once; memory grows with it", least=1)
+
+
+@dataclass(frozen=True)
+class ServeConfig(ModelInUse):
+    """The options of `python -m protloc.serving`."""
+
+    host: str = option("127.0.0.1", "address to listen on; another than this machine's own needs a token")
+    port: int = option(8080, "port; 0: any that is free", least=0, most=65535)
+    token: str | None = option(None, "clients must send it as a bearer token; null: none is asked for")
+    open_to_all: bool = option(False, "let other machines ask without a token")
+    queue: int = option(64, "requests that may wait; more get 429", least=1)
+    wait_ms: float = option(5.0, "milliseconds that a request waits for others, to be computed with them", least=0)
+    timeout: float = option(300.0, "seconds after which a request that waits is dropped, with 504", least=0.1)
+    max_body: int = option(32 * 2**20, "bytes of a request's body; larger ones get 413", least=1)
+    max_proteins: int = option(10_000, "proteins of a request; more get 413", least=1)
+    max_residues: int = option(10_000_000, "residues of a request; more get 413", least=1)
