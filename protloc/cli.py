@@ -19,7 +19,7 @@ from typing import Any
 from protloc.config import PredictConfig, ServeConfig, TrainConfig, problems
 from protloc.errors import RankError, Stopped, UserError
 from protloc.launch import outer_rank
-from protloc.resume import check_same, has_run, overrides_to_resume, store_run
+from protloc.resume import check_same, has_run, is_sweep, overrides_to_resume, store_run
 
 DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
 """What a disk says when it will not be written: the user's to mend, wherever it comes up."""
@@ -90,7 +90,6 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
 
         if isinstance(error, OSError) and error.errno in DISK:
             return _fail(f"{error.filename or 'a file'}: {error.strerror}", 1)
-
         line = mistake(error)
         if line is None:
             raise  # ours: with its traceback
@@ -119,7 +118,7 @@ def as_rank(arguments: list[str], rank: int) -> list[str]:
     Raises:
         UserError: a sweep, which starts its processes itself.
     """
-    if {"-m", "--multirun"} & set(arguments):
+    if is_sweep(arguments):
         raise UserError("a sweep (-m) starts its processes itself: leave torchrun out", exit_code=2)
     if rank == 0:
         return arguments
@@ -182,7 +181,7 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
     try:
         main()
     finally:
-        if {"-m", "--multirun"} & set(sys.argv[1:]):
+        if is_sweep(sys.argv[1:]):
             from protloc.sweeps import tell
 
             tell()

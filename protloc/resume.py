@@ -36,6 +36,11 @@ def has_run(folder: Path) -> bool:
     return (folder / CONFIG).exists() and (folder / OVERRIDES).exists()
 
 
+def is_sweep(arguments: list[str]) -> bool:
+    """Whether the words ask for several runs."""
+    return bool({"-m", "--multirun"} & set(arguments))
+
+
 def overrides_to_resume(arguments: list[str]) -> list[str]:
     """The command line of a run that goes on: its first words, then what is said now.
 
@@ -52,7 +57,7 @@ def overrides_to_resume(arguments: list[str]) -> list[str]:
     wanted = given.get("resume", "null")
     if wanted == "null":
         return arguments
-    if {"-m", "--multirun"} & set(arguments):
+    if is_sweep(arguments):
         raise UserError("resume= goes on with one run: leave -m out and name the run's folder", exit_code=2)
     if wanted == "auto" and "hydra.run.dir" not in given:
         raise UserError("resume=auto needs hydra.run.dir=FOLDER, the same each time the job starts", exit_code=2)
