@@ -18,9 +18,12 @@ CONFIG, OVERRIDES, END = "config.resolved.yaml", "overrides.yaml", "metrics.json
 FREE = (
     "resume", "logger.", "data.cache_dir", "trainer.gpus", "trainer.processes", "trainer.nodes", "trainer.rendezvous",
     "trainer.backend", "trainer.max_tokens", "trainer.keep_checkpoints", "trainer.activation_checkpointing",
-    "trainer.compile",
+    "trainer.compile", "data.path", "data.train", "data.validation", "data.test",
 )  # fmt: skip
-"""Options that may change when a run goes on: where and how it computes, not what."""
+"""Options that may change when a run goes on: where and how it computes, not what.
+
+The data's files may lie elsewhere by then; the fingerprint in each checkpoint holds that their proteins are the same.
+"""
 
 
 def store_run(run_dir: Path, resolved: Any, overrides: list[str]) -> None:

@@ -9,7 +9,10 @@ import pytest
 from protloc.errors import UserError
 from protloc.resume import check_same, overrides_to_resume, store_run
 
-CONFIG = {"seed": 1, "resume": None, "trainer": {"gpus": 0, "epochs": 3, "args": {}}, "logger": {"name": "none"}}
+CONFIG = {
+    "seed": 1, "resume": None, "data": {"train": "a.fasta"}, "trainer": {"gpus": 0, "epochs": 3, "args": {}},
+    "logger": {"name": "none"},
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -67,7 +70,9 @@ def test_what_may_change_and_what_not(begun: Path, caplog: pytest.LogCaptureFixt
     caplog.set_level("INFO")
     trainer = CONFIG["trainer"]
     assert isinstance(trainer, dict)
-    check_same(begun, {**CONFIG, "resume": str(begun), "trainer": {**trainer, "gpus": 2}})
+    moved = {**CONFIG, "resume": str(begun), "data": {"train": "b.fasta"}, "trainer": {**trainer, "gpus": 2}}
+    check_same(begun, moved)
+    assert "going on with data.train=b.fasta (was a.fasta)" in caplog.text
     assert "going on with trainer.gpus=2 (was 0)" in caplog.text
     with pytest.raises(UserError, match=r"with other options: seed=2 \(was 1\), trainer.epochs=9 \(was 3\)"):
         check_same(begun, {**CONFIG, "seed": 2, "trainer": {**trainer, "epochs": 9, "gpus": 2}})
