@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from protloc.cloud.options import LaunchConfig
 from protloc.config import PredictConfig, ServeConfig, TrainConfig, problems
 from protloc.errors import RankError, Stopped, UserError
 from protloc.launch import outer_rank
@@ -40,6 +41,20 @@ def serve() -> None:
     sys.exit(_run("serving", ServeConfig, _serve))
 
 
+def launch() -> None:
+    """The command `protloc-launch`, and launch_sagemaker.py."""
+    sys.exit(_run("launch", LaunchConfig, _launch))
+
+
+def outcome_of_train() -> tuple[int, str]:
+    """train.py with the words in `sys.argv`, for a process that goes on afterwards.
+
+    Returns:
+        Its exit code, and the line that says why where this is not 0.
+    """
+    return _outcome("train", TrainConfig, _train)
+
+
 def _train(config: TrainConfig, run_dir: Path) -> float:
     from protloc.commands.train import train
 
@@ -58,6 +73,14 @@ def _serve(config: ServeConfig, run_dir: Path) -> None:
     serve(config)
 
 
+def _launch(config: LaunchConfig, run_dir: Path) -> None:
+    from hydra.core.hydra_config import HydraConfig
+
+    from protloc.commands.launch import launch
+
+    launch(config, list(HydraConfig.get().overrides.task), conf_dir())
+
+
 def conf_dir() -> Path:
     """The configuration files: inside the installed package, else the checkout's."""
     package = Path(__file__).resolve().parent
@@ -71,6 +94,14 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
 
         print(help_text(name, root, conf_dir()))
         return 0
+    code, line = _outcome(name, root, function)
+    if code:
+        print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+def _outcome(name: str, root: type, function: Callable[[Any, Path], float | None]) -> tuple[int, str]:
+    """The exit code, and the line for the user where this is not 0; what is a fault of ours is raised."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch on Linux: huge pages, a fifth faster on a CPU
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing a page
     for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -78,23 +109,23 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
     try:
         _hydra(name, root, function)
     except UserError as error:
-        return _fail(str(error), error.exit_code)
+        return error.exit_code, str(error)
     except RankError as error:
-        return _fail(str(error), 1)
+        return 1, str(error)
     except Stopped as stopped:
-        return _fail(f"stopped by {stopped.name}", int(str(stopped.code)))
+        return int(str(stopped.code)), f"stopped by {stopped.name}"
     except KeyboardInterrupt:
-        return _fail("stopped by the keyboard", 130)
+        return 130, "stopped by the keyboard"
     except Exception as error:
         from protloc.mistakes import mistake
 
         if isinstance(error, OSError) and error.errno in DISK:
-            return _fail(f"{error.filename or 'a file'}: {error.strerror}", 1)
+            return 1, f"{error.filename or 'a file'}: {error.strerror}"
         line = mistake(error)
         if line is None:
             raise  # ours: with its traceback
-        return _fail(line, 2)
-    return 0
+        return 2, line
+    return 0, ""
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -112,6 +143,31 @@ def check_unused(run_dir: Path) -> None:
             raise UserError(f"{run_dir} holds a run already ({name}): give another hydra.run.dir=, or remove it")
 
 
+def check_place(root: type, arguments: list[str]) -> None:
+    """Refuse a cluster that belongs to the other script.
+
+    Args:
+        root: of this script.
+        arguments: its command line.
+
+    Raises:
+        UserError: train.py is to run on SageMaker, or launch_sagemaker.py elsewhere or as a sweep.
+    """
+    words = [word.removeprefix("cluster=") for word in arguments if word.startswith("cluster=")]
+    if root is TrainConfig and any(word.startswith("sagemaker") for word in words):
+        raise UserError(
+            f"cluster={words[-1]} is for launch_sagemaker.py, with the same words; a sweep is sent by "
+            "hydra/launcher=sagemaker",
+            exit_code=2,
+        )
+    if root is LaunchConfig and is_sweep(arguments):
+        raise UserError("a sweep is train.py's: python train.py -m hydra/launcher=sagemaker ...", exit_code=2)
+    if root is LaunchConfig and any(not word.startswith("sagemaker") for word in words):
+        raise UserError(
+            f"cluster={words[-1]} is for train.py; here cluster=sagemaker, or one that begins so", exit_code=2
+        )
+
+
 def as_rank(arguments: list[str], rank: int) -> list[str]:
     """The command line of one of several processes under torchrun: the first one alone writes and logs.
 
@@ -123,11 +179,6 @@ def as_rank(arguments: list[str], rank: int) -> list[str]:
     if rank == 0:
         return arguments
     return [*arguments, f"hydra.run.dir={tempfile.gettempdir()}", "hydra/job_logging=none"]
-
-
-def _fail(line: str, code: int) -> int:
-    print(f"error: {line}", file=sys.stderr)
-    return code
 
 
 def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None]) -> None:
@@ -144,7 +195,8 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
         sys.argv[1:] = overrides_to_resume(sys.argv[1:])
         if outer_rank() is not None:
             sys.argv[1:] = as_rank(sys.argv[1:], outer_rank() or 0)
-    register_schemas()
+    check_place(root, sys.argv[1:])
+    register_schemas(root)
     failures: list[BaseException] = []
 
     def job(cfg: DictConfig) -> float | None:

@@ -18,12 +18,12 @@ CONFIG, OVERRIDES, END = "config.resolved.yaml", "overrides.yaml", "metrics.json
 FREE = (
     "resume", "logger.", "data.cache_dir", "trainer.gpus", "trainer.processes", "trainer.nodes", "trainer.rendezvous",
     "trainer.backend", "trainer.max_tokens", "trainer.keep_checkpoints", "trainer.activation_checkpointing",
-    "trainer.compile", "data.path", "data.train", "data.validation", "data.test",
+    "trainer.compile",
 )  # fmt: skip
-"""Options that may change when a run goes on: where and how it computes, not what.
+"""Options that may change when a run goes on: where and how it computes, not what."""
 
-The data's files may lie elsewhere by then; the fingerprint in each checkpoint holds that their proteins are the same.
-"""
+FILES = ("data.path", "data.train", "data.validation", "data.test")
+"""These may change too: the files may lie elsewhere by then, and each checkpoint holds their proteins' fingerprint."""
 
 
 def store_run(run_dir: Path, resolved: Any, overrides: list[str]) -> None:
@@ -94,7 +94,7 @@ def check_same(run_dir: Path, resolved: Any) -> None:
         for name in sorted(before.keys() | now.keys())
         if before.get(name) != now.get(name) and name != "resume"
     ]
-    refused = [line for line in changed if not line.startswith(FREE)]
+    refused = [line for line in changed if not line.startswith((*FREE, *FILES))]
     if refused:
         raise UserError(f"{run_dir} cannot go on with other options: {', '.join(refused)}; begin a new run with them")
     for line in changed:

@@ -11,6 +11,7 @@ import typing
 from functools import cache
 from typing import Any
 
+from protloc.cloud.options import ClusterConfig, LaunchConfig, TunerConfig
 from protloc.config import (
     CsvData,
     DeepLocData,
@@ -39,22 +40,28 @@ SCHEMAS: dict[tuple[str | None, str], type] = {
     ("model", "schema"): ModelConfig,
     ("tuning", "schema"): TuningConfig,
     ("trainer", "schema"): TrainerConfig,
+    ("cluster", "schema"): ClusterConfig,
+    ("tuner", "schema"): TunerConfig,
     ("logger", "schema"): LoggerConfig,
     ("logger", "wandb_schema"): WandbLogger,
 }
 """Group and name under which the files in conf/ build on each dataclass."""
 
-OPEN = ("args", "from_scratch")
-"""Dictionaries that take any key: their names belong to transformers, and are checked where transformers is loaded."""
+OPEN = ("args", "from_scratch", "tags", "environment", "space")
+"""Dictionaries that take any key; those that name options of transformers are checked where transformers is loaded."""
 
 
-def register_schemas() -> None:
-    """Make the schemas known to Hydra."""
+def register_schemas(root: type) -> None:
+    """Make the schemas known to Hydra.
+
+    Args:
+        root: of the script; what extends train.py's options takes their place, for its configuration builds on theirs.
+    """
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
 
     for (group, name), schema in SCHEMAS.items():
-        node = OmegaConf.structured(twin(schema))
+        node = OmegaConf.structured(twin(root if schema is TrainConfig and issubclass(root, TrainConfig) else schema))
         for key in OPEN:
             if key in node:
                 node._get_node(key)._set_flag("struct", False)
@@ -83,7 +90,7 @@ def frozen_types() -> dict[str, Any]:
     By name, for a launcher that runs jobs in other processes hands over copies of the twins.
     """
     found: dict[str, Any] = {}
-    pending: list[Any] = list(SCHEMAS.values())
+    pending: list[Any] = [*SCHEMAS.values(), LaunchConfig]
     while pending:
         schema = pending.pop()
         found[schema.__name__] = schema

@@ -23,7 +23,7 @@ CHOICES = [
 
 
 def composed(*overrides: str, name: str = "train") -> Any:
-    register_schemas()
+    register_schemas(TrainConfig)
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         return refrozen(OmegaConf.to_object(compose(config_name=name, overrides=list(overrides))))
 

@@ -89,14 +89,15 @@ def _train(config: TrainConfig, run_dir: Path, ranks: Ranks) -> float:
     evaluations = {"validation": evaluate_split(trainer, "validation", corpus.validation, corpus.labels.names)}
     if corpus.test is not None:
         evaluations["test"] = evaluate_split(trainer, "test", corpus.test, corpus.labels.names)
+    figure = float(evaluations["validation"].figures[config.trainer.monitor])
     weights = trainer.whole_weights()
     if ranks.first:
         metrics = run_metrics(config, corpus, model, trainer, evaluations, time.perf_counter() - began)
         save_model_folder(model, tokenizer, metrics, run_dir / "model", weights)
         write_report(run_dir, config, trainer, encoder_of(model, tokenizer), evaluations, metrics)
         _tell(evaluations, run_dir)
+        log.info("kept the weights with validation %s %.6f", config.trainer.monitor, figure)
     ranks.wait()
-    figure = float(evaluations["validation"].figures[config.trainer.monitor])
     return -figure if config.trainer.monitor == "loss" else figure
 
 

@@ -16,17 +16,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedConfig, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from protloc.errors import UserError
 
+try:
+    from torch.nn.attention.varlen import varlen_attn
+except ImportError:  # older than PyTorch 2.10, as some clusters' images are: a kernel for each protein there
+    varlen_attn = None  # type: ignore[assignment]
+
 NAME = "protloc_packed"
 """The attention's name in a configuration's `_attn_implementation`."""
 
-INVARIANT: dict[str, Any] = {"num_splits": 1} if "num_splits" in inspect.signature(varlen_attn).parameters else {}
+HAS_SPLITS = varlen_attn is not None and "num_splits" in inspect.signature(varlen_attn).parameters
+INVARIANT: dict[str, Any] = {"num_splits": 1} if HAS_SPLITS else {}
 """Keeps the kernel from splitting keys by the longest protein at hand: the same answer in any company, to the bit."""
 
 PACKABLE = ("bert", "esm")
@@ -123,7 +128,7 @@ def packed_attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
         )
-    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
+    if varlen_attn is not None and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
         return _varlen(query, key, value, packing, scaling), None
     return _by_protein(query, key, value, packing.lengths, scaling), None
 

@@ -1,0 +1,1 @@
+"""SageMaker: the same train.py as a job on rented machines."""

@@ -1,0 +1,189 @@
+"""launch_sagemaker.py: train.py's words to a job on SageMaker."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from protloc.cloud.aws import account, open_session, studio_role
+from protloc.cloud.channels import Input, inputs
+from protloc.cloud.guards import NAME_LENGTH, TUNER_NAME_LENGTH, refusals, warnings
+from protloc.cloud.job import TrainingJob
+from protloc.cloud.options import LaunchConfig
+from protloc.cloud.plan import PREFIX, container_command, estimate, job_name, make_job, train_config
+from protloc.cloud.source import pack, source_files
+from protloc.cloud.store import Store
+from protloc.commands.follow import follow, follow_to_the_end
+from protloc.errors import UserError
+
+if TYPE_CHECKING:
+    import boto3
+
+UNKNOWN_ACCOUNT = "000000000000"
+"""Stands for the account in a dry run, which asks AWS nothing."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job that is ready to be sent, and what was made for it.
+
+    Attributes:
+        job: all that SageMaker is told.
+        session: boto3's.
+        files: names in the packed source.
+        reads: the files that the job reads.
+    """
+
+    job: TrainingJob
+    session: boto3.Session
+    files: list[str]
+    reads: list[Input]
+
+
+def launch(config: LaunchConfig, words: Sequence[str], conf: Path) -> None:
+    """Send a job, or look after one.
+
+    Args:
+        config: the options, checked.
+        words: of the command line, as Hydra read them.
+        conf: the folder of configurations.
+
+    Raises:
+        UserError: for anything that the user can mend.
+    """
+    if config.action != "train":
+        follow(config)
+        return
+    prepared = prepare(config, words, conf)
+    if config.dry_run:
+        print(json.dumps(plan(config, prepared), indent=2, default=str))
+        return
+    print(textwrap.fill(", ".join(prepared.files), 120, initial_indent="  ", subsequent_indent="  "))
+    send(config, prepared)
+    _tell(config, prepared.job)
+    if config.wait and not config.tune:
+        follow_to_the_end(prepared.session, prepared.job.name, config.output)
+
+
+def prepare(config: LaunchConfig, words: Sequence[str], conf: Path) -> Prepared:
+    """Check everything, then upload what the job reads; a dry run uploads nothing and asks AWS nothing.
+
+    Raises:
+        UserError: a guard refuses it, a file is missing, or AWS refuses.
+    """
+    cluster, train = config.cluster, train_config(config)
+    session = open_session(cluster.region, offline=config.dry_run)
+    wrong = list(refusals(train, cluster, session.region_name, config.tune))
+    if wrong:
+        raise UserError("; ".join(wrong), exit_code=2)
+    reads, files = list(inputs(train)), source_files(train, conf)
+    store, role = _store(config, session), cluster.role or _role(config, session)
+    if config.dry_run:
+        uris = {read.option: read.uri or f"s3://{store.bucket}/{PREFIX}/data/DIGEST/" for read in reads}
+        source = f"s3://{store.bucket}/{PREFIX}/source/DIGEST/sourcedir.tar.gz"
+    else:
+        for line in warnings(cluster, session.region_name):
+            print(f"note: {line}")
+        uris = {read.option: _uploaded(read, store) for read in reads}
+        source, sent = store.put(pack(files), f"{PREFIX}/source", "sourcedir.tar.gz")
+        print(f"source: {len(files)} files {'sent' if sent else 'there already'}: {source}")
+    name = job_name(cluster, train, TUNER_NAME_LENGTH if config.tune else NAME_LENGTH)
+    job = make_job(
+        config, words, reads, name=name, region=session.region_name, role=role, bucket=store.bucket, source=source,
+        uris=uris,
+    )  # fmt: skip
+    return Prepared(job, session, sorted(files), reads)
+
+
+def plan(config: LaunchConfig, prepared: Prepared) -> dict[str, Any]:
+    """What would be sent, and what a person wants to know of it, as JSON has it."""
+    from protloc.cloud.estimator import nothing_sent, sdk_session
+
+    job = prepared.job
+    sdk = sdk_session(prepared.session, job.output.split("/")[2])
+    with nothing_sent(sdk) as sent:
+        _submit(config, job, sdk)
+    (request,) = (sent[name] for name in ("CreateTrainingJob", "CreateHyperParameterTuningJob") if name in sent)
+    definition = request.get("TrainingJobDefinition", request)
+    return {
+        "notes": list(warnings(config.cluster, job.region)),
+        "image": definition["AlgorithmSpecification"]["TrainingImage"],
+        "command": container_command(job),
+        "inputs": {read.option: str(read.local or read.uri) for read in prepared.reads},
+        "source": prepared.files,
+        "cost": estimate(job) or f"no price is known for {job.instance_type}",
+        "request": request,
+    }
+
+
+def send(config: LaunchConfig, prepared: Prepared) -> None:
+    """Start the job, or the tuner's jobs.
+
+    Raises:
+        UserError: AWS or its SDK refuses.
+    """
+    from protloc.cloud.estimator import sdk_session
+
+    _submit(config, prepared.job, sdk_session(prepared.session, prepared.job.output.split("/")[2]))
+
+
+def _submit(config: LaunchConfig, job: TrainingJob, sdk: Any) -> None:
+    if config.tune:
+        from protloc.cloud.tuner import submit_tuner
+
+        submit_tuner(job, config.tuner, config.trainer, sdk)
+        return
+    from protloc.cloud.estimator import submit
+
+    submit(job, sdk)
+
+
+def _tell(config: LaunchConfig, job: TrainingJob) -> None:
+    from protloc.cloud.follow import console_address
+
+    spent = estimate(job)
+    jobs = config.tuner.max_jobs if config.tune else 1
+    dollars = f", at most ${jobs * spent['us_dollars_at_most']:,.2f} (an estimate, {spent['prices']})" if spent else ""
+    kind = f"tuner: {job.name}: {jobs} jobs" if config.tune else f"job: {job.name}:"
+    print(f"{kind} on {job.instance_count} x {job.instance_type}{dollars}")
+    print(f"console: {console_address(job.region, job.name, tuner=config.tune)}")
+    if not config.wait or config.tune:
+        actions = "stop" if config.tune else "logs, download, stop"
+        print(f"next: python launch_sagemaker.py job={job.name} action=status  # or {actions}")
+
+
+def _store(config: LaunchConfig, session: boto3.Session) -> Store:
+    """The bucket: the one that was given, else SageMaker's own of this account and region, made if need be."""
+    given, client, key = config.cluster.bucket, session.client("s3"), config.cluster.kms_key
+    if config.dry_run:
+        return Store(client, given or f"sagemaker-{session.region_name}-{UNKNOWN_ACCOUNT}", key)
+    store = Store(client, given or f"sagemaker-{session.region_name}-{account(session)}", key)
+    if store.exists():
+        return store
+    if given is not None:
+        raise UserError(f"the bucket {given} does not exist: give another cluster.bucket=, or leave it out")
+    store.create(session.region_name)
+    print(f"bucket: {store.bucket} was created")
+    return store
+
+
+def _role(config: LaunchConfig, session: boto3.Session) -> str:
+    if config.dry_run:
+        return f"arn:aws:iam::{UNKNOWN_ACCOUNT}:role/ROLE"
+    role = studio_role(session)
+    if role is None:
+        raise UserError("cluster.role= is needed: the ARN of the role that the job runs as (docs/sagemaker.md)")
+    return role
+
+
+def _uploaded(read: Input, store: Store) -> str:
+    if read.uri is not None:
+        return read.uri
+    assert read.local is not None
+    uri, sent = store.upload(read.local, f"{PREFIX}/data")
+    print(f"{read.option}: {read.local}, {f'{sent:,} bytes sent' if sent else 'there already'}: {uri}")
+    return uri

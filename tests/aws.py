@@ -1,0 +1,80 @@
+"""AWS on loopback: a real moto server that writes down each request as it was sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import urllib.request
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import Any
+
+ROLE = "arn:aws:iam::123456789012:role/protloc"
+BUCKET = "protloc-test"
+REGION = "eu-west-1"
+
+
+class Aws:
+    """The server; `requests` holds operation and parameters of each request to an API that speaks JSON.
+
+    moto cannot stop jobs: such requests are written down and answered here.
+    """
+
+    ANSWERED = ("StopTrainingJob", "StopHyperParameterTuningJob")
+
+    def __init__(self) -> None:
+        from moto.server import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.s3: list[tuple[str, str]] = []
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        if target:
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = BytesIO(body)
+            operation = target.rpartition(".")[2]
+            self.requests.append((operation, json.loads(body or b"{}")))
+            if operation in self.ANSWERED:
+                start("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
+                return [b"{}"]
+        elif environ["REQUEST_METHOD"] == "PUT":
+            self.s3.append(("PUT", environ["PATH_INFO"]))
+        answer: Iterable[bytes] = self._moto(environ, start)
+        return answer
+
+    def sent(self, operation: str) -> list[dict[str, Any]]:
+        """The requests of one operation, the oldest first."""
+        return [parameters for name, parameters in self.requests if name == operation]
+
+    def clear(self) -> None:
+        """Forget everything: the requests, and what moto holds."""
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")).close()
+        self.requests.clear()
+        self.s3.clear()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes boto3 speak to this server."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "127.0.0.1",
+        }
