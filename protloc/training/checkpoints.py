@@ -1,7 +1,8 @@
 """Checkpoints that are whole or not there, a stop between two steps, and going on.
 
-A checkpoint is a folder that Trainer writes file by file. The last file written is ours (`complete.json`): a folder
-without it was being written when the run was killed, and is not used. Older checkpoints are removed after that.
+A checkpoint is a folder that Trainer writes file by file. The last file written is ours (`complete.json`) and lists the
+others with their sizes: a folder that does not match it was being written when the run was killed, or was not copied
+whole, in whatever order, and is not used. Older checkpoints are removed after that.
 """
 
 from __future__ import annotations
@@ -33,16 +34,32 @@ def checkpoints(run_dir: Path) -> list[Path]:
     return sorted(found, key=lambda path: -int(path.name.split("-")[-1]))
 
 
-def has_stopped(run_dir: Path) -> bool:
-    """Whether there is a run that can go on: it has a whole checkpoint, and has not come to its end."""
-    whole = any((path / COMPLETE).exists() for path in checkpoints(run_dir))
-    return whole and not (run_dir / "metrics.json").exists()
+def mark_whole(path: Path, data: str) -> None:
+    """Write a checkpoint's last file.
+
+    Args:
+        path: the checkpoint, everything else in it written.
+        data: the fingerprint of the proteins.
+    """
+    files = sorted(file for file in path.rglob("*") if file.is_file() and COMPLETE not in file.name)
+    sizes = {file.relative_to(path).as_posix(): file.stat().st_size for file in files}
+    write_json(path / COMPLETE, {"data": data, "files": sizes})
+
+
+def is_whole(path: Path) -> bool:
+    """Whether all files of a checkpoint are there, at the sizes that they were written with."""
+    try:
+        sizes = _mark(path).get("files", {})  # older checkpoints list none
+        return all((path / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError):
+        return False
 
 
 def checkpoint_to_resume(config: TrainConfig, run_dir: Path, data: str) -> str | None:
     """The checkpoint that this run goes on from; None where it begins.
 
-    Half-written checkpoints are removed, and a line says so.
+    Half-written checkpoints are removed, and a line says so; so are those that need a half-written one, the best one so
+    far, for the run may end with its weights.
 
     Args:
         config: with `resume`.
@@ -55,11 +72,12 @@ def checkpoint_to_resume(config: TrainConfig, run_dir: Path, data: str) -> str |
     if config.resume is None:
         return None
     for path in checkpoints(run_dir):
-        if not (path / COMPLETE).exists():
-            log.warning("%s is half-written: it is removed, and the one before it used", path)
+        fault = _fault(path)
+        if fault is not None:
+            log.warning("%s %s: it is removed, and the one before it used", path, fault)
             shutil.rmtree(path)
             continue
-        if json.loads((path / COMPLETE).read_text())["data"] != data:
+        if _mark(path)["data"] != data:
             raise UserError(
                 f"{path}: the proteins have changed since this checkpoint was written: bring the old files back, or "
                 "begin a new run"
@@ -71,12 +89,35 @@ def checkpoint_to_resume(config: TrainConfig, run_dir: Path, data: str) -> str |
     return None
 
 
+def _fault(path: Path) -> str | None:
+    if not is_whole(path):
+        return "is half-written"
+    best = _best(path)
+    return None if is_whole(best) else f"needs {best.name}, which is half-written"
+
+
+def _mark(path: Path) -> dict[str, Any]:
+    mark: dict[str, Any] = json.loads((path / COMPLETE).read_text())
+    return mark
+
+
+def _best(path: Path) -> Path:
+    """The best checkpoint when `path` was written, which may be `path` itself."""
+    best = _state(path).get("best_model_checkpoint")
+    return path.parent / Path(best).name if best else path
+
+
+def _state(path: Path) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads((path / STATE).read_text())
+    return state
+
+
 def _relocate(path: Path) -> None:
     """The best checkpoint stands in the state by its full path; a run that has been moved has it elsewhere."""
-    state = json.loads((path / STATE).read_text())
-    if state.get("best_model_checkpoint"):
-        state["best_model_checkpoint"] = str(path.parent / Path(state["best_model_checkpoint"]).name)
-        write_json(path / STATE, state)
+    state, best = _state(path), str(_best(path))
+    if state.get("best_model_checkpoint") not in (None, best):
+        write_json(path / STATE, {**state, "best_model_checkpoint": best})
+        mark_whole(path, _mark(path)["data"])
 
 
 class StopSignal(TrainerCallback):
@@ -117,6 +158,9 @@ class StopSignal(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        self._put_back()
+
+    def _put_back(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -135,8 +179,7 @@ class StopSignal(TrainerCallback):
         return bool(self.received)
 
     def _end(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._put_back()
         log.info("stopped by %s, with a checkpoint; resume=FOLDER goes on", signal.Signals(self.received).name)
         signal.raise_signal(self.received)  # whoever took it before us: the command line, or submitit, which requeues
         raise Stopped(self.received)

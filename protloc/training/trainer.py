@@ -20,9 +20,8 @@ from transformers.trainer_utils import EvalLoopOutput, rotate_checkpoints
 
 from protloc.data.batching import BatchOrder, RankBatches, longest_first
 from protloc.errors import UserError
-from protloc.files import write_json
 from protloc.model.classifier import ClassifierOutput
-from protloc.training.checkpoints import COMPLETE, StopSignal
+from protloc.training.checkpoints import StopSignal, mark_whole
 from protloc.training.progress import TrainingProgress
 
 
@@ -69,7 +68,7 @@ class ProteinTrainer(Trainer):
             self.args.save_total_limit = keep
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            write_json(folder / COMPLETE, {"step": self.state.global_step, "data": self.data})
+            mark_whole(folder, self.data)
             rotate_checkpoints(str(folder.parent), keep, self.state.best_model_checkpoint)
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
