@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from protloc.errors import UserError
 from protloc.files import write_text
 from protloc.leaderboard import ERROR, print_table, update
+from protloc.resume import CONFIG
 
 SWEEPS: list[Path] = []
 """Folders of the sweeps of this process."""
@@ -33,13 +34,18 @@ class SweepCallback(Callback):
             error = job_return._return_value
             known = isinstance(error, UserError)
             write_text(run_dir / ERROR, (str(error) if known else f"{type(error).__name__}: {error}") + "\n")
-        if any(sweep.glob("*/config.resolved.yaml")):
+        if has_begun(sweep):
             update([sweep], sweep)
+
+
+def has_begun(sweep: Path) -> bool:
+    """Whether one of the sweep's runs was begun: a leaderboard has something to list."""
+    return any(sweep.glob(f"*/{CONFIG}"))
 
 
 def tell() -> None:
     """Print the leaderboard of a sweep that this process has run."""
     for sweep in SWEEPS:
-        if any(sweep.glob("*/config.resolved.yaml")):
+        if has_begun(sweep):
             print_table(update([sweep], sweep))
             print(f"leaderboard.csv and leaderboard.png are in {sweep}")
