@@ -18,7 +18,7 @@ from protloc.devices import own_gpus
 from protloc.launch import launch, outer_rank
 from protloc.model.build import build_model
 from protloc.model.folder import encoder_of
-from protloc.training.arguments import check_options, processes_here, training_device
+from protloc.training.arguments import check_options, gpus_here
 from protloc.training.checkpoints import checkpoint_to_resume
 from protloc.training.evaluation import Evaluation, evaluate_split
 from protloc.training.ranks import Ranks, joined
@@ -45,12 +45,11 @@ def train(config: TrainConfig, run_dir: Path) -> float:
         Stopped: a signal ended the run.
     """
     check_options(config.trainer)
-    processes, nodes = processes_here(config.trainer), config.trainer.nodes
     if outer_rank() is not None:
         return train_rank(config, run_dir)
-    gpus = 0 if training_device(config.trainer).type == "cpu" else processes
+    gpus = gpus_here(config.trainer)
     with own_gpus(gpus, torch.cuda.device_count()):
-        return _launched(config, run_dir, processes, nodes)
+        return _launched(config, run_dir, gpus or config.trainer.processes, config.trainer.nodes)
 
 
 def _launched(config: TrainConfig, run_dir: Path, processes: int, nodes: int) -> float:

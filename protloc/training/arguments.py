@@ -117,11 +117,11 @@ def _for_gpu(device: torch.device, precision: str) -> dict[str, Any]:
     }
 
 
-def training_device(options: TrainerConfig) -> torch.device:
-    """The kind of device that `trainer.gpus` means on this machine.
+def gpus_here(options: TrainerConfig) -> int:
+    """How many GPUs `trainer.gpus` means on this machine; 0: the run is on its CPU.
 
     Raises:
-        UserError: more GPUs than there are.
+        UserError: more than there are, or several processes on the CPU are asked for too.
     """
     have = torch.cuda.device_count()
     wanted = have if options.gpus == "auto" else int(options.gpus)
@@ -129,18 +129,16 @@ def training_device(options: TrainerConfig) -> torch.device:
         raise UserError(f"trainer.gpus={wanted}, but this machine has {have or 'no'} CUDA device{'s' * (have > 1)}")
     if wanted and options.processes > 1:
         raise UserError("trainer.processes is for the CPU: give trainer.gpus=0 with it, or trainer.gpus=N alone")
-    return torch.device("cuda" if wanted else "cpu")
+    return wanted
 
 
-def processes_here(options: TrainerConfig) -> int:
-    """How many processes this machine runs: one a GPU, or as many as asked for on the CPU.
+def training_device(options: TrainerConfig) -> torch.device:
+    """The kind of device that a run is on.
 
     Raises:
-        UserError: as `training_device`.
+        UserError: as `gpus_here`.
     """
-    if training_device(options).type == "cpu":
-        return options.processes
-    return torch.cuda.device_count() if options.gpus == "auto" else int(options.gpus)
+    return torch.device("cuda" if gpus_here(options) else "cpu")
 
 
 def precision_of(args: TrainingArguments) -> str:

@@ -13,6 +13,7 @@ from accelerate.utils import broadcast_object_list
 from protloc.config import TrainerConfig
 from protloc.errors import UserError
 from protloc.launch import outer_rank
+from protloc.training.arguments import training_device
 
 Value = TypeVar("Value")
 
@@ -57,9 +58,9 @@ def joined(options: TrainerConfig) -> Iterator[Ranks]:
     """Be one of the processes that a launcher has started; leave them at the end.
 
     Raises:
-        UserError: the backend is not there.
+        UserError: the backend or the GPUs are not there.
     """
-    cpu = options.gpus == 0 or not torch.cuda.is_available()
+    cpu = training_device(options).type == "cpu"
     if outer_rank() is None:
         yield Ranks(PartialState(cpu=cpu))
         return
