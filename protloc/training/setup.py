@@ -19,6 +19,7 @@ from transformers import (
 from protloc.config import TrainConfig
 from protloc.data.batching import Collator, as_batch, longest_first, pad_states
 from protloc.data.corpus import Corpus
+from protloc.data.encoding import ResidueEncoder
 from protloc.data.parse import cache_folder
 from protloc.errors import UserError
 from protloc.model.classifier import Head, ProteinClassifier
@@ -51,7 +52,7 @@ def build_trainer(
     Raises:
         UserError: the options do not fit each other or the machine.
     """
-    encoder = encoder_of(model, tokenizer)
+    encoder, pad_id = encoder_of(model, tokenizer), tokenizer.pad_token_id
     options = config.trainer
     if min(options.batch_size, len(corpus.train)) < ranks.world:
         raise UserError(
@@ -67,9 +68,9 @@ def build_trainer(
     metrics = LocalizationMetrics(len(corpus.labels.names))
     args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch)
     if config.tuning.name == "frozen":
-        trained, collator = _head_alone(config, corpus, model, tokenizer, args, ranks)
+        trained, collator = _head_alone(config, corpus, model, encoder, pad_id, args, ranks)
     else:
-        trained, collator = _whole(config, model, tokenizer, args)
+        trained, collator = _whole(config, model, encoder, pad_id, args)
     trainer = ProteinTrainer(
         model=trained,
         args=args,
@@ -90,7 +91,7 @@ def build_trainer(
 
 
 def _whole(
-    config: TrainConfig, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase, args: TrainingArguments
+    config: TrainConfig, model: ProteinClassifier, encoder: ResidueEncoder, pad_id: int, args: TrainingArguments
 ) -> tuple[ProteinClassifier, Collator]:
     """The model that reads token ids, and what makes its batches."""
     precision = precision_of(args)
@@ -108,12 +109,12 @@ def _whole(
     log.info("batches are %s, at most %s tokens at once, computed in %s on %s",
              attention, f"{max_tokens:,}", precision, args.device)  # fmt: skip
     packed = attention == "packed"
-    batch = partial(as_batch, pad_id=tokenizer.pad_token_id, packed=packed)
-    return model, Collator(encoder_of(model, tokenizer).encode, batch, max_tokens, packed=packed)
+    batch = partial(as_batch, pad_id=pad_id, packed=packed)
+    return model, Collator(encoder.encode, batch, max_tokens, packed=packed)
 
 
 def _head_alone(
-    config: TrainConfig, corpus: Corpus, model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase,
+    config: TrainConfig, corpus: Corpus, model: ProteinClassifier, encoder: ResidueEncoder, pad_id: int,
     args: TrainingArguments, ranks: Ranks,
 ) -> tuple[Head, Collator]:  # fmt: skip
     """The head over the frozen backbone's states, computed here where they are not there yet, and its batches."""
@@ -123,10 +124,9 @@ def _head_alone(
             "pretrained backbone (model=esm2_8m, say), or tuning=full"
         )
     forward = Forward(
-        model, tokenizer.pad_token_id, device=args.device, precision=precision_of(args),
+        model, pad_id, device=args.device, precision=precision_of(args),
         max_tokens=config.trainer.max_tokens, attention=config.model.attention,
     )  # fmt: skip
-    encoder = encoder_of(model, tokenizer)
     splits = [corpus.train, corpus.validation, *([corpus.test] if corpus.test is not None else [])]
     sequences = [sequence for split in splits for sequence in split["sequence"]]
     with StatesProgress() as progress:
