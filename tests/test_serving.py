@@ -164,12 +164,16 @@ BROKEN = [
     ('{"sequences": [{"id": "a"}]}', "application/json", 400, "record 1: a string of residues, or an object"),
     ('{"sequences": []}', "application/json", 400, "no proteins in the request"),
     ('{"sequences": ["MK", ""]}', "application/json", 400, "record 2 (2), line 2: the sequence is empty"),
+    ('["MK", "\\ud800"]', "application/json", 400, "record 2: half a surrogate pair"),
+    ('[{"id": "\\ud800", "sequence": "MK"}]', "application/json", 400, "record 1: half a surrogate pair"),
+    ('[{"id": "a", "sequence": "MK"}, {"id": "a", "sequence": "M"}]', "application/json", 400,
+     "record 2 (a), line 2: the id has been there before"),
     ("name,sequence\na,MK\n", "text/csv", 400, "request.csv: no column 'id'"),
     ("x", "image/png", 415, "Content-Type image/png: send one of"),
     (json.dumps(["MK"] * 51), "application/json", 413, "more than 50 proteins in a request"),
     (json.dumps(["M" * 3000] * 2), "application/json", 413, "more than 5,000 residues in a request"),
     ("x" * 20_001, "text/plain", 413, "the request is larger than 20,000 bytes"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("content", "kind", "status", "message"), BROKEN)

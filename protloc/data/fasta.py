@@ -79,10 +79,7 @@ def fasta_records(stream: Iterable[bytes], name: str) -> Iterator[Protein | Brok
         for header, line, residues in _records(stream, name):
             empty = False
             id, _, description = header.partition(" ")
-            record = check(id, residues, description.strip(), line)
-            if isinstance(record, Protein) and not seen.add(id):
-                record = Broken(id, line, "the id has been there before")
-            yield record
+            yield seen.checked(check(id, residues, description.strip(), line))
     if empty:
         raise UserError(f"{name}: no records: a FASTA record starts with `>`")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from protloc.data.records import Broken, Protein
+
 
 class Seen:
     """A set of ids that takes no memory to speak of.
@@ -20,6 +22,12 @@ class Seen:
     def add(self, id: str) -> bool:
         """Put `id` in; False where it has been in before."""
         return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (id,)).rowcount == 1
+
+    def checked(self, record: Protein | Broken) -> Protein | Broken:
+        """The record, its id put in; `Broken` in its place where the id has been in before."""
+        if isinstance(record, Protein) and not self.add(record.id):
+            return Broken(record.id, record.line, "the id has been there before")
+        return record
 
     def close(self) -> None:
         """Remove the file."""

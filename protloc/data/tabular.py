@@ -67,12 +67,8 @@ def _checked(cells: Cells, name: str, id_column: str, sequence_column: str, othe
                 _need(name, [id_column, sequence_column, *others], list(row))
                 continue
             empty = False
-            id = row[id_column].strip()
-            raw = "".join(row[sequence_column].split()).encode("utf-8")
-            record = check(id, raw, "", line)
-            if isinstance(record, Protein) and not seen.add(id):
-                record = Broken(id, line, "the id has been there before")
-            yield record, {name: row[name].strip() for name in others}
+            id, raw = row[id_column].strip(), "".join(row[sequence_column].split()).encode("utf-8")
+            yield seen.checked(check(id, raw, "", line)), {name: row[name].strip() for name in others}
     if empty:
         raise UserError(f"{name}: no rows below the column names")
 

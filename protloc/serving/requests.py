@@ -6,10 +6,12 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from protloc.data.fasta import fasta_records
 from protloc.data.records import Broken, Protein, check
+from protloc.data.seen import Seen
 from protloc.data.tabular import table_records
 from protloc.errors import UserError
 
@@ -101,15 +103,24 @@ def _json(body: bytes) -> Iterator[Protein | Broken]:
     records = [content] if isinstance(content, str | dict) else content
     if not isinstance(records, list):
         raise BadInputError("the proteins must be a list")
-    seen: set[str] = set()
-    for number, record in enumerate(records, start=1):
-        named = {"sequence": record} if isinstance(record, str) else record
-        if not isinstance(named, dict) or not isinstance(named.get("sequence"), str):
-            raise BadInputError(f"record {number}: a string of residues, or an object with `sequence`, is needed")
-        name = str(named.get("id", number))
-        made = check(name, "".join(named["sequence"].split()).encode(), "", number)
-        yield Broken(name, number, "the id has been there before") if name in seen else made
-        seen.add(name)
+    with closing(Seen()) as seen:
+        for number, record in enumerate(records, start=1):
+            named = {"sequence": record} if isinstance(record, str) else record
+            if not isinstance(named, dict) or not isinstance(named.get("sequence"), str):
+                raise BadInputError(f"record {number}: a string of residues, or an object with `sequence`, is needed")
+            id, residues = str(named.get("id", number)), "".join(named["sequence"].split())
+            if not _is_text(id + residues):
+                raise BadInputError(f"record {number}: half a surrogate pair, which is no text")
+            yield seen.checked(check(id, residues.encode(), "", number))
+
+
+def _is_text(value: str) -> bool:
+    """JSON can escape what no UTF-8 can write."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write(rows: Sequence[dict[str, Any]], columns: Sequence[str], kind: str) -> str:
