@@ -20,10 +20,12 @@ import numpy as np
 import pytest
 
 from protloc.data.records import Protein
+from protloc.data.tables import TableWriter
 from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
 from protloc.serving.batcher import Batcher, ClosedError, FullError
+from protloc.serving.requests import CSV, write
 from tests.commands import ROOT
 from tests.models import NAMES, build
 
@@ -125,6 +127,13 @@ def test_every_format_in_and_out(server: Server, expected: list[dict[str, Any]])
     rows = list(csv.DictReader(io.StringIO(server.post(fasta, "text/x-fasta", Accept="text/csv").text)))
     assert list(rows[0]) == ["id", "location", "probability", *NAMES, "length", "residues_read", "warnings"]
     assert [row["location"] for row in rows] == [row["location"] for row in expected]
+
+
+def test_csv_is_the_table_of_predict(expected: list[dict[str, Any]], tmp_path: Path) -> None:
+    columns = list(expected[0])
+    with TableWriter(tmp_path / "table.csv", columns) as table:
+        table.write(expected)
+    assert write(expected, columns, CSV) == (tmp_path / "table.csv").read_text()
 
 
 def test_sequences_without_ids_and_hugging_faces_words(server: Server, expected: list[dict[str, Any]]) -> None:

@@ -59,7 +59,7 @@ class TableWriter:
         Raises:
             UserError: the disk is full or the output is gone.
         """
-        rounded = [{name: _plain(row[name]) for name in self.columns} for row in rows]
+        rounded = [{name: plain(row[name]) for name in self.columns} for row in rows]
         try:
             if self.path is not None and self.path.suffix == ".parquet":
                 self._write_parquet(rounded)
@@ -128,5 +128,6 @@ def check_output(path: str | Path, *, overwrite: bool) -> None:
         raise UserError(f"{file} exists; give overwrite=true to replace it")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A cell as every table has it: floats with seven digits."""
     return float(f"{value:.7g}") if isinstance(value, float) else value

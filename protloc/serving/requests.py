@@ -12,6 +12,7 @@ from typing import Any
 from protloc.data.fasta import fasta_records
 from protloc.data.records import Broken, Protein, check
 from protloc.data.seen import Seen
+from protloc.data.tables import plain
 from protloc.data.tabular import table_records
 from protloc.errors import UserError
 
@@ -132,7 +133,7 @@ def write(rows: Sequence[dict[str, Any]], columns: Sequence[str], kind: str) -> 
         out = io.StringIO()
         writer = csv.DictWriter(out, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: plain(row[name]) for name in columns} for row in rows)
         return out.getvalue()
     objects = [_object(row, columns) for row in rows]
     if kind == LINES:
