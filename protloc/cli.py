@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from protloc.cloud.options import LaunchConfig
-from protloc.config import PredictConfig, ServeConfig, TrainConfig, problems
+from protloc.config import LaunchConfig, PredictConfig, ServeConfig, TrainConfig, problems
 from protloc.errors import RankError, Stopped, UserError
+from protloc.files import conf_dir
 from protloc.launch import outer_rank
 from protloc.resume import check_same, has_run, is_sweep, overrides_to_resume, store_run
 
@@ -79,12 +79,6 @@ def _launch(config: LaunchConfig, run_dir: Path) -> None:
     from protloc.commands.launch import launch
 
     launch(config, list(HydraConfig.get().overrides.task), conf_dir())
-
-
-def conf_dir() -> Path:
-    """The configuration files: inside the installed package, else the checkout's."""
-    package = Path(__file__).resolve().parent
-    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
 
 
 def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -> int:

@@ -1,4 +1,4 @@
-"""Small files, written whole or not at all."""
+"""Small files, written whole or not at all; and where the configurations lie."""
 
 from __future__ import annotations
 
@@ -17,3 +17,9 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, indented, NaN refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def conf_dir() -> Path:
+    """The configuration files: inside the installed package, else the checkout's."""
+    package = Path(__file__).resolve().parent
+    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"

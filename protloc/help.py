@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from protloc.config import MISSING, ModelConfig, Recipe, TrainerConfig
+from protloc.config import (
+    MISSING,
+    ClusterConfig,
+    LaunchConfig,
+    ModelConfig,
+    Recipe,
+    TrainConfig,
+    TrainerConfig,
+    TunerConfig,
+)
 from protloc.options import shown_value
 
 USAGE = {
@@ -21,6 +31,16 @@ USAGE = {
   python train.py -m model=tiny,esm2_8m seed=1,2,3         a sweep: one run for each combination
 
 Each run makes one folder, outputs/<date>_<time>/ (hydra.run.dir=FOLDER names it): model, figures, plots.""",
+    "launch": """Run train.py on SageMaker, with the same words, and look after the job.
+
+  python launch_sagemaker.py model=protbert cluster.role=ARN           one job, on the preset cluster=sagemaker
+  python launch_sagemaker.py model=protbert dry_run=true               the request as JSON, the price; nothing is sent
+  python launch_sagemaker.py cluster=sagemaker_spot cluster.instance_type=ml.g5.xlarge wait=true
+  python launch_sagemaker.py job=NAME action=status                    or logs, download, stop
+  python launch_sagemaker.py tune=true tuner.max_jobs=20               SageMaker's own search
+  python train.py -m hydra/launcher=sagemaker seed=1,2,3               a sweep: one job for each run
+
+From an account with nothing to a trained model: docs/sagemaker.md. What train.py takes: python train.py --help""",
     "predict": """Predict where in the cell proteins live.
 
   python predict.py model_dir=outputs/RUN/model input=proteome.fasta
@@ -39,7 +59,8 @@ POST /invocations takes JSON, FASTA or CSV and answers JSON, CSV or JSON lines b
 /model, /metrics (Prometheus), /docs. SIGTERM ends it when the requests that it has taken are answered.""",
 }
 FOOT = """See every option with its value: --cfg job    every option explained: docs/configuration.md
-Completion: eval "$(python {name}.py -sc install=bash)\""""
+Completion: eval "$(python {name} -sc install=bash)\""""
+SCRIPTS = {"train": "train.py", "predict": "predict.py", "launch": "launch_sagemaker.py"}
 
 
 def help_text(name: str, root: type, conf: Path) -> str:
@@ -49,32 +70,37 @@ def help_text(name: str, root: type, conf: Path) -> str:
         parts.append("Choices (group=name):\n" + "\n".join(_groups(conf)))
         sections = {"": root, "trainer.": TrainerConfig, "model.": ModelConfig}
         parts += [_section(prefix, schema) for prefix, schema in sections.items()]
+    elif root is LaunchConfig:
+        groups = "\n".join(_groups(conf, ("cluster", "tuner")))
+        parts.append(f"Choices (group=name), beside those of train.py:\n{groups}")
+        parts.append(_section("", root, {f.name for f in dataclasses.fields(TrainConfig)}))
+        parts += [_section("cluster.", ClusterConfig), _section("tuner.", TunerConfig)]
     else:
         parts.append(_section("", root))
-    foot = FOOT.format(name=name) if name != "serving" else FOOT.splitlines()[0]
+    foot = FOOT.format(name=SCRIPTS[name]) if name in SCRIPTS else FOOT.splitlines()[0]
     return "\n\n".join([*parts, foot])
 
 
-def _groups(conf: Path) -> list[str]:
+def _groups(conf: Path, only: Collection[str] = ()) -> list[str]:
     groups = (
         (group.name, sorted(file.stem for file in group.glob("*.yaml")))
         for group in sorted(conf.iterdir())
-        if group.is_dir()
+        if group.is_dir() and group.name != "hydra" and (not only or group.name in only)
     )
     return [f"  {name:12}{', '.join(choices)}" for name, choices in groups]
 
 
-def _section(prefix: str, schema: Any) -> str:
+def _section(prefix: str, schema: Any, shown: Collection[str] = ()) -> str:
     recipe = {f.name for f in dataclasses.fields(Recipe)}
     lines = [f"Options {prefix}*:" if prefix else "Options:"]
     for f in dataclasses.fields(schema):
         text = f.metadata.get("help")
-        if not text:
+        if not text or f.name in shown:
             continue
         default = "" if f.default in (MISSING, dataclasses.MISSING) else f" [{shown_value(f.default)}]"
         if prefix == "trainer." and f.name in recipe:
             default = " [the model's recipe]"
-        lines.append(f"  {prefix + f.name:26}{text}{_choices(f)}{default}")
+        lines.append(f"  {prefix + f.name:25} {text}{_choices(f)}{default}")
     return "\n".join(lines)
 
 

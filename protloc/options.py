@@ -7,17 +7,20 @@ from typing import Any
 
 from protloc.config import (
     MISSING,
+    ClusterConfig,
     CsvData,
     DataConfig,
     DeepLocData,
     DemoData,
     FastaData,
+    LaunchConfig,
     ModelConfig,
     PredictConfig,
     Recipe,
     ServeConfig,
     TrainConfig,
     TrainerConfig,
+    TunerConfig,
     TuningConfig,
     WandbLogger,
 )
@@ -51,6 +54,9 @@ SECTIONS: list[tuple[str, str, str, Any, Any]] = [
     ("logger=wandb", "logger.", WandbLogger.__doc__ or "", WandbLogger, None),
     ("predict.py", "", "", PredictConfig, None),
     ("protloc.serving", "", "", ServeConfig, None),
+    ("launch_sagemaker.py", "", "Beside everything that train.py takes:", LaunchConfig, TrainConfig),
+    ("cluster", "cluster.", "For launch_sagemaker.py; as `hydra.launcher.cluster.*` for a sweep.", ClusterConfig, None),
+    ("tuner", "tuner.", TunerConfig.__doc__ or "", TunerConfig, None),
 ]  # fmt: skip
 """Title, prefix, text, options, and the options that another section shows already."""
 

@@ -11,18 +11,20 @@ import typing
 from functools import cache
 from typing import Any
 
-from protloc.cloud.options import ClusterConfig, LaunchConfig, TunerConfig
 from protloc.config import (
+    ClusterConfig,
     CsvData,
     DeepLocData,
     DemoData,
     FastaData,
+    LaunchConfig,
     LoggerConfig,
     ModelConfig,
     PredictConfig,
     ServeConfig,
     TrainConfig,
     TrainerConfig,
+    TunerConfig,
     TuningConfig,
     WandbLogger,
 )

@@ -10,8 +10,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from protloc.cli import conf_dir
 from protloc.config import DeepLocData, TrainConfig, TrainerConfig, WandbLogger, problems
+from protloc.files import conf_dir
 from protloc.schema import SCHEMAS, refrozen, register_schemas
 
 CHOICES = [

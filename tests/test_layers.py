@@ -10,13 +10,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "protloc"
 LAYERS = [
     {"errors", "files"},
     {"config", "mistakes"},
-    {"schema", "options", "help", "registration", "resume", "launch", "leaderboard", "devices"},
+    {"schema", "options", "help", "registration", "resume", "launch", "leaderboard", "devices", "space", "package"},
     {"data"},
     {"model"},
-    {"training", "inference"},
+    {"training", "inference", "cloud"},
     {"commands", "serving"},
-    {"sweeps"},
+    {"sweeps", "sagemaker_sweep"},
     {"cli"},
+    {"container"},
 ]
 """From the ground up; a module imports its own layer and those before it."""
 
@@ -76,5 +77,5 @@ def test_the_edge_imports_nothing_heavy() -> None:
 
 def test_only_the_edge_knows_hydra() -> None:
     for file in PACKAGE.rglob("*.py"):
-        if room(file) not in ("cli", "schema", "mistakes", "sweeps"):
+        if room(file) not in ("cli", "schema", "mistakes", "space", "sweeps", "sagemaker_sweep"):
             assert not any(name.split(".")[0] in ("hydra", "omegaconf") for name, _ in imports(file)), file

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from protloc.cloud.images import LEAST_TORCH, torch_version
 from protloc.cloud.instances import INSTANCES, is_cpu, offered
-from protloc.cloud.options import ClusterConfig
-from protloc.config import TrainConfig, WandbLogger
+from protloc.config import ClusterConfig, TrainConfig, WandbLogger
 
 SMDDP_TORCH = (2, 4)
 """SMDDP's last release, October 2024, is for PyTorch 2.4.1 and p4d."""

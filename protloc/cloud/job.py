@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 ENTRY = "sagemaker_entry.py"
 """What the container runs, at the root of the source."""
 
+SPLIT = "__"
+"""Stands for the dot in the names of options that a tuner sets: SageMaker makes variables of them."""
+
 DISTRIBUTION = {
     "none": None,
     "torch_distributed": {"torch_distributed": {"enabled": True}},

@@ -13,8 +13,7 @@ from protloc.cloud.channels import Input
 from protloc.cloud.images import training_image
 from protloc.cloud.instances import INSTANCES, PRICES_FROM, cost
 from protloc.cloud.job import ENTRY, Channel, TrainingJob
-from protloc.cloud.options import ClusterConfig, LaunchConfig
-from protloc.config import TrainConfig
+from protloc.config import ClusterConfig, LaunchConfig, TrainConfig
 
 PREFIX = "protloc"
 """Everything on S3 lies below this."""

@@ -12,7 +12,7 @@ import protloc
 from protloc.cloud.job import ENTRY
 from protloc.config import DemoData, TrainConfig
 from protloc.errors import UserError
-from protloc.pins import pinned
+from protloc.package import pinned
 
 SUFFIXES = (".py", ".yaml", ".html")
 """What the package and the configurations are made of; anything else that lies about there stays."""
@@ -22,7 +22,7 @@ LIMIT = 20 * 2**20
 
 ENTRY_TEXT = '''"""What SageMaker runs: train.py, with the words and the folders of the job."""
 
-from protloc.cloud.container import main
+from protloc.container import main
 
 if __name__ == "__main__":
     main()

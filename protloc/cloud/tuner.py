@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from protloc.cloud.aws import aws_errors
-from protloc.cloud.container import SPLIT
 from protloc.cloud.estimator import channels, estimator, load_sdk
-from protloc.cloud.job import TrainingJob
+from protloc.cloud.job import SPLIT, TrainingJob
 from protloc.cloud.metrics import OBJECTIVE, metric_definitions
-from protloc.cloud.options import TunerConfig
-from protloc.config import TrainerConfig
-from protloc.errors import UserError
+from protloc.config import TrainerConfig, TunerConfig
+from protloc.space import searched
 
 
 def submit_tuner(job: TrainingJob, tuner: TunerConfig, trainer: TrainerConfig, session: Any) -> None:
@@ -49,23 +47,9 @@ def submit_tuner(job: TrainingJob, tuner: TunerConfig, trainer: TrainerConfig, s
 
 
 def _range(name: str, text: str, sdk: Any) -> Any:
-    """`interval(1e-5, 1e-3)`, `tag(log, interval(...))` or `choice(a, b)`, as sweeps write them, in the SDK's words."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
-    from hydra.errors import HydraException
-
-    try:
-        value = OverridesParser.create().parse_override(f"{name}={text}").value()
-    except HydraException as error:
-        raise UserError(f"tuner.space.{name}={text} cannot be read: {_SYNTAX}", exit_code=2) from error
-    if isinstance(value, IntervalSweep):
-        kind = sdk.ContinuousParameter if isinstance(value.start, float) else sdk.IntegerParameter
-        return kind(value.start, value.end, scaling_type="Logarithmic" if "log" in value.tags else "Auto")
-    if isinstance(value, ChoiceSweep):
-        return sdk.CategoricalParameter(list(value.list))
-    if isinstance(value, RangeSweep):
-        return sdk.CategoricalParameter(list(value.range()))
-    raise UserError(f"tuner.space.{name}={text} is no range: {_SYNTAX}", exit_code=2)
-
-
-_SYNTAX = "give interval(0.1, 0.5), tag(log, interval(1e-5, 1e-3)) or choice(16, 32)"
+    """An option's values in the SDK's words."""
+    values = searched(name, text)
+    if isinstance(values, list):
+        return sdk.CategoricalParameter(values)
+    kind = sdk.ContinuousParameter if isinstance(values.low, float) else sdk.IntegerParameter
+    return kind(values.low, values.high, scaling_type="Logarithmic" if values.log else "Auto")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from protloc.cloud.aws import open_session
 from protloc.cloud.follow import Job, TuningJob, status, tuning_status
-from protloc.cloud.options import LaunchConfig
+from protloc.config import LaunchConfig
 from protloc.errors import UserError
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from protloc.cloud.aws import account, open_session, studio_role
 from protloc.cloud.channels import Input, inputs
 from protloc.cloud.guards import NAME_LENGTH, TUNER_NAME_LENGTH, refusals, warnings
 from protloc.cloud.job import TrainingJob
-from protloc.cloud.options import LaunchConfig
 from protloc.cloud.plan import PREFIX, container_command, estimate, job_name, make_job, train_config
 from protloc.cloud.source import pack, source_files
 from protloc.cloud.store import Store
 from protloc.commands.follow import follow, follow_to_the_end
+from protloc.config import LaunchConfig
 from protloc.errors import UserError
 
 if TYPE_CHECKING:

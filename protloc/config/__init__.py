@@ -5,19 +5,22 @@ source of docs/configuration.md. They hold plain values only, so any part of the
 default of `MISSING` is filled in by the YAML files under conf/.
 """
 
+from protloc.config.cluster import ClusterConfig, TunerConfig
 from protloc.config.data import CsvData, DataConfig, DeepLocData, DemoData, FastaData
 from protloc.config.model import ModelConfig, Recipe, TuningConfig
 from protloc.config.option import MISSING, option, problems
-from protloc.config.scripts import PredictConfig, ServeConfig, TrainConfig
+from protloc.config.scripts import LaunchConfig, PredictConfig, ServeConfig, TrainConfig
 from protloc.config.trainer import LoggerConfig, TrainerConfig, WandbLogger
 
 __all__ = [
     "MISSING",
+    "ClusterConfig",
     "CsvData",
     "DataConfig",
     "DeepLocData",
     "DemoData",
     "FastaData",
+    "LaunchConfig",
     "LoggerConfig",
     "ModelConfig",
     "PredictConfig",
@@ -25,6 +28,7 @@ __all__ = [
     "ServeConfig",
     "TrainConfig",
     "TrainerConfig",
+    "TunerConfig",
     "TuningConfig",
     "WandbLogger",
     "option",

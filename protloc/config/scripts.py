@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from protloc.config.cluster import ClusterConfig, TunerConfig
 from protloc.config.data import DataConfig
 from protloc.config.model import ModelConfig, TuningConfig
 from protloc.config.option import MISSING, option
@@ -68,3 +69,20 @@ class ServeConfig(ModelInUse):
     max_body: int = option(32 * 2**20, "bytes of a request's body; larger ones get 413", least=1)
     max_proteins: int = option(10_000, "proteins of a request; more get 413", least=1)
     max_residues: int = option(10_000_000, "residues of a request; more get 413", least=1)
+
+
+@dataclass(frozen=True)
+class LaunchConfig(TrainConfig):
+    """The options of launch_sagemaker.py beside those of train.py."""
+
+    cluster: ClusterConfig = MISSING
+    tuner: TunerConfig = MISSING
+    action: str = option(
+        "train", "train: send a job; the others look after the job that job= names",
+        choices=("train", "status", "logs", "download", "stop"),
+    )  # fmt: skip
+    job: str | None = option(None, "name of a job that was sent")
+    wait: bool = option(False, "show the job's log to its end, then download and check its results")
+    dry_run: bool = option(False, "print the request as JSON, with files, command and cost; nothing is sent")
+    tune: bool = option(False, "SageMaker's own search over tuner.space in place of one job")
+    output: str | None = option(None, "where downloads go; null: outputs/JOB")

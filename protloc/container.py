@@ -14,8 +14,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-SPLIT = "__"
-"""Stands for the dot in the names of hyperparameters that a tuner sets: a dot would be no name of a variable."""
+from protloc.cloud.job import SPLIT
 
 LEFT = ("checkpoints", "model")
 """What of the run's folder is no result: SageMaker has the first, and the second goes to a place of its own."""
@@ -44,7 +43,10 @@ def run(arguments: list[str]) -> tuple[int, str]:
     from protloc.cli import outcome_of_train
 
     sys.argv = ["train.py", *arguments]
-    return outcome_of_train()
+    try:
+        return outcome_of_train()
+    except SystemExit as end:  # resume=auto found a run at its end: only its results are to be handed over
+        return int(str(end.code or 0)), ""
 
 
 def run_folder(environment: Mapping[str, str]) -> Path:
@@ -65,7 +67,11 @@ def words(environment: Mapping[str, str], run_dir: Path) -> list[str]:
     """
     given = json.loads(environment["SM_HPS"])
     overrides: list[str] = given.get("overrides", [])
-    tuned = [f"{name.replace(SPLIT, '.')}={value}" for name, value in given.items() if SPLIT in name]
+    tuned = [
+        f"{name.replace(SPLIT, '.')}={value}"
+        for name, value in given.items()
+        if name != "overrides" and not name.startswith("_")
+    ]
     gpus = int(environment.get("SM_NUM_GPUS", "0"))
     said = any(word.startswith("trainer.gpus=") for word in overrides)
     # Without this, an image whose PyTorch sees no GPU would train on the CPU of an expensive machine.

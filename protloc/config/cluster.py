@@ -1,10 +1,10 @@
-"""The options of launch_sagemaker.py, beside those of train.py."""
+"""cluster.*, tuner.*: where launch_sagemaker.py runs train.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from protloc.config import MISSING, TrainConfig, option
+from protloc.config.option import MISSING, option
 
 
 @dataclass(frozen=True)
@@ -63,20 +63,3 @@ class TunerConfig:
     space: dict[str, str] = option(
         {}, "options to search, as in sweeps: interval(...), tag(log, interval(...)), choice(...)"
     )
-
-
-@dataclass(frozen=True)
-class LaunchConfig(TrainConfig):
-    """The options of launch_sagemaker.py beside those of train.py."""
-
-    cluster: ClusterConfig = MISSING
-    tuner: TunerConfig = MISSING
-    action: str = option(
-        "train", "train: send a job; the others look after the job that job= names",
-        choices=("train", "status", "logs", "download", "stop"),
-    )  # fmt: skip
-    job: str | None = option(None, "name of a job that was sent")
-    wait: bool = option(False, "show the job's log to its end, then download and check its results")
-    dry_run: bool = option(False, "print the request as JSON, with files, command and cost; nothing is sent")
-    tune: bool = option(False, "SageMaker's own search over tuner.space in place of one job")
-    output: str | None = option(None, "where downloads go; null: outputs/JOB")

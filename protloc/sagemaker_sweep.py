@@ -13,14 +13,12 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrid
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from protloc.cli import conf_dir
 from protloc.cloud.follow import ENDED, Job, status
-from protloc.cloud.options import ClusterConfig, LaunchConfig, TunerConfig
 from protloc.cloud.plan import TRAIN
 from protloc.commands.launch import prepare, send
-from protloc.config import TrainerConfig, problems
+from protloc.config import ClusterConfig, LaunchConfig, TrainerConfig, TunerConfig, problems
 from protloc.errors import UserError
-from protloc.files import write_text
+from protloc.files import conf_dir, write_text
 from protloc.leaderboard import ERROR
 from protloc.resume import END, store_run
 from protloc.schema import refrozen, twin

@@ -1,0 +1,33 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.aws import BUCKET, REGION, Aws
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[Aws]:
+    pytest.importorskip("sagemaker", reason="needs the extra [sagemaker]")
+    pytest.importorskip("moto", reason="needs the extra [dev]")
+    server = Aws()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """AWS on loopback, empty but for a bucket; this process and those it starts speak to it."""
+    import boto3
+
+    for name, value in aws_server.environment.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    aws_server.clear()
+    boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    aws_server.s3.clear()
+    return aws_server
