@@ -10,7 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from protloc.config import DeepLocData, TrainConfig, TrainerConfig, WandbLogger, problems
+from protloc.config import DeepLocData, LaunchConfig, TrainConfig, TrainerConfig, WandbLogger, problems
 from protloc.files import conf_dir
 from protloc.schema import SCHEMAS, refrozen, register_schemas
 
@@ -23,7 +23,7 @@ CHOICES = [
 
 
 def composed(*overrides: str, name: str = "train") -> Any:
-    register_schemas(TrainConfig)
+    register_schemas(LaunchConfig if name == "launch" else TrainConfig)
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         return refrozen(OmegaConf.to_object(compose(config_name=name, overrides=list(overrides))))
 
@@ -36,7 +36,8 @@ def test_every_choice_composes(group: str, choice: str) -> None:
     if (group, choice) in PLUGINS:
         pytest.importorskip(PLUGINS[group, choice], reason="needs an extra")
     needed = ["data.train=x"] if (group, choice) in (("data", "fasta"), ("data", "csv")) else []
-    config = composed(f"{group}={choice}", *needed)
+    launched = group == "tuner" or choice.startswith("sagemaker")
+    config = composed(f"{group}={choice}", *needed, name="launch" if launched else "train")
     assert isinstance(config, TrainConfig)
     assert list(problems(config)) == []
 
