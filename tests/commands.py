@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -49,3 +50,19 @@ def fasta(path: Path, count: int, prefix: str = "p", labels: bool = True) -> Pat
         lines.append(f">{prefix}{i}{location}\n{letters}\n")
     path.write_text("".join(lines))
     return path
+
+
+def train(folder: Path, name: str, *more: str) -> None:
+    """Train on the folder's files, two epochs unless `more` says otherwise, into `folder / name`."""
+    result = run(
+        "train.py", "data=fasta", "data.train=train.fasta", "data.test=test.fasta", "trainer.epochs=2", *SMALL_TINY,
+        "model.max_residues=40", "trainer.precision=fp32", "trainer.gpus=0", f"hydra.run.dir={name}", *more,
+        cwd=folder, cache=folder / "cache",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase, set_seed
 
 from protloc.config import ModelConfig, Recipe
+from protloc.data.records import Protein
 from protloc.model.build import build_model
 from protloc.model.classifier import ProteinClassifier
 from tests.backbones import write_esm2, write_protbert
@@ -40,3 +42,20 @@ def build(
     set_seed(seed)
     model, tokenizer = build_model(options, NAMES)
     return model.eval(), tokenizer
+
+
+def saved(folder: Path, **changes: Any) -> Path:
+    """The model folder of a `tiny`, in `folder`."""
+    model, tokenizer = build("tiny", folder, **changes)
+    model.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    return folder / "model"
+
+
+def proteins(count: int) -> list[Protein]:
+    """Proteins of 1 to 89 residues, shorter and longer than the models' crop."""
+    rng = np.random.default_rng(0)
+    return [
+        Protein(f"p{i}", "".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), size=rng.integers(1, 90))))
+        for i in range(count)
+    ]

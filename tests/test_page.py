@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.models import NAMES, build
+from tests.models import NAMES, saved
 from tests.test_serving import Server
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium, in the extra [dev]")
@@ -24,11 +24,7 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("page")
-    model, tokenizer = build("tiny", folder / "backbone")
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    server = Server(folder / "model")
+    server = Server(saved(tmp_path_factory.mktemp("page")))
     yield server
     server.stop()
 

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,15 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protloc.data.records import Protein
 from protloc.data.tables import TableWriter
 from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
-from protloc.serving.batcher import Batcher, ClosedError, FullError
 from protloc.serving.requests import CSV, write
 from tests.commands import ROOT
-from tests.models import NAMES, build
+from tests.models import NAMES, proteins, saved
 
 httpx = pytest.importorskip("httpx", reason="needs the extras [serve] and [dev]")
 pytest.importorskip("fastapi", reason="needs the extra [serve]")
@@ -35,11 +32,7 @@ pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("serving")
-    model, tokenizer = build("tiny", folder / "backbone")
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    return folder / "model"
+    return saved(tmp_path_factory.mktemp("serving"))
 
 
 class Server:
@@ -84,14 +77,6 @@ def server(model_dir: Path) -> Iterator[Server]:
     server = Server(model_dir, "max_proteins=50", "max_residues=5000", "max_body=20000")
     yield server
     assert server.stop() == 0
-
-
-def proteins(count: int, seed: int = 0) -> list[Protein]:
-    rng = np.random.default_rng(seed)
-    return [
-        Protein(f"p{i}", "".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), size=rng.integers(1, 90))))
-        for i in range(count)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -257,90 +242,6 @@ def test_a_port_that_is_taken(server: Server, model_dir: Path) -> None:
     command = [sys.executable, "-m", "protloc.serving", f"model_dir={model_dir}", f"port={port}"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stderr) == (1, f"error: host=127.0.0.1 port={port}: Address already in use\n")
-
-
-# --- the queue, without HTTP -----------------------------------------------------------------------------------------
-
-
-class Slow:
-    """A predictor that waits to be let go."""
-
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor, self.go, self.batches = predictor, threading.Event(), list[int]()
-
-    def rows(self, given: list[Protein]) -> list[dict[str, Any]]:
-        assert self.go.wait(30)
-        self.batches.append(len(given))
-        return self.predictor.rows(given)
-
-
-@pytest.fixture
-def slow(model_dir: Path) -> Slow:
-    return Slow(Predictor(load_model(model_dir), device="cpu", precision="fp32"))
-
-
-def test_requests_are_computed_together_and_a_full_queue_refuses(slow: Slow) -> None:
-    batcher = Batcher(slow, queue=3, wait=0.01)  # type: ignore[arg-type]
-    first = batcher.submit(proteins(2), 60)
-    time.sleep(0.3)  # it is being computed; the others wait
-    others = [batcher.submit(proteins(3), 60), batcher.submit(proteins(4), 60)]
-    with pytest.raises(FullError):
-        batcher.submit(proteins(1), 60)
-    slow.go.set()
-    assert [len(future.result(30)) for future in (first, *others)] == [2, 3, 4]
-    assert slow.batches == [2, 7]
-    batcher.close()
-    with pytest.raises(ClosedError):
-        batcher.submit(proteins(1), 60)
-
-
-def test_a_short_request_is_not_held_up_by_a_long_one(slow: Slow) -> None:
-    slow.go.set()
-    batcher = Batcher(slow, queue=9, wait=0.0, batch=64)  # type: ignore[arg-type]
-    done: list[str] = []
-    long = batcher.submit(proteins(1500), 60)
-    long.add_done_callback(lambda _: done.append("long"))
-    short = batcher.submit(proteins(1), 60)
-    short.add_done_callback(lambda _: done.append("short"))
-    assert [row["id"] for row in long.result(60)] == [f"p{i}" for i in range(1500)]
-    assert done == ["short", "long"]
-    batcher.close()
-
-
-def test_closing_finishes_what_was_taken(slow: Slow) -> None:
-    batcher = Batcher(slow, queue=9, wait=0.0)  # type: ignore[arg-type]
-    futures = [batcher.submit(proteins(5), 60) for _ in range(4)]
-    threading.Timer(0.3, slow.go.set).start()
-    batcher.close()
-    assert [len(future.result(0)) for future in futures] == [5] * 4
-
-
-def test_a_request_that_waits_too_long_is_dropped(slow: Slow) -> None:
-    batcher = Batcher(slow, queue=9, wait=0.0)  # type: ignore[arg-type]
-    first = batcher.submit(proteins(1), 60)
-    time.sleep(0.2)
-    late = batcher.submit(proteins(1), 0.1)
-    time.sleep(0.2)
-    slow.go.set()
-    assert len(first.result(30)) == 1
-    with pytest.raises(TimeoutError):
-        late.result(30)
-    batcher.close()
-
-
-def test_an_error_of_the_model_reaches_its_clients_only(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow.go.set()
-    batcher = Batcher(slow, queue=9, wait=0.0)  # type: ignore[arg-type]
-
-    def broken(given: Any) -> Any:
-        raise ZeroDivisionError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(slow.predictor, "rows", broken)
-        with pytest.raises(ZeroDivisionError):
-            batcher.submit(proteins(1), 60).result(30)
-    assert len(batcher.submit(proteins(1), 60).result(30)) == 1
-    batcher.close()
 
 
 def test_the_page_needs_nothing_from_elsewhere(server: Server) -> None:
