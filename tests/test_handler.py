@@ -19,7 +19,7 @@ from protloc.model.folder import load_model
 from protloc.serving import handler
 from protloc.serving.bundle import NEEDS, write_inference_code
 from tests.commands import fasta, run
-from tests.models import NAMES, build
+from tests.models import NAMES, saved
 
 ABSENT = (
     "accelerate", "datasets", "evaluate", "fastapi", "hydra", "matplotlib", "omegaconf", "prometheus_client", "pyarrow",
@@ -71,14 +71,6 @@ def image(script: str, model_dir: Path, cwd: Path, requests: list[Any]) -> list[
     return list(answers)
 
 
-def save(folder: Path) -> Path:
-    """A model folder with random weights."""
-    model, tokenizer = build("tiny", folder / "backbone")
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    return folder / "model"
-
-
 @pytest.fixture(scope="module")
 def proteins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fasta(tmp_path_factory.mktemp("proteins") / "proteins.fasta", 30)
@@ -86,12 +78,12 @@ def proteins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(tmp_path_factory.mktemp("plain"))
+    return saved(tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = save(tmp_path_factory.mktemp("bundled"))
+    folder = saved(tmp_path_factory.mktemp("bundled"))
     write_inference_code(folder)
     return folder
 
@@ -209,7 +201,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_same_files_again_and_a_model_folder_still(tmp_path: Path, proteins: Path) -> None:
-    folder = save(tmp_path)
+    folder = saved(tmp_path)
     before = contents(folder)
     write_inference_code(folder)
     once = contents(folder)

@@ -15,10 +15,15 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 import protloc
 from protloc.config import ServeConfig
+from protloc.data.fasta import GZIP_MAGIC
+from protloc.data.records import Protein
 from protloc.inference.predictor import Predictor
+from protloc.serving import openapi
 from protloc.serving.batcher import Batcher, ClosedError, FullError
 from protloc.serving.requests import BadInputError, answer_kind, kind_of, read, write
 
@@ -33,6 +38,9 @@ PAGE_HEADERS = {
     "connect-src 'self'; img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 """Nothing from elsewhere; the page is one file."""
+
+GONE = 499
+"""The status, in the log and the metrics, of a request whose client went away before it was complete."""
 
 
 class Metrics:
@@ -70,9 +78,17 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
         began = time.perf_counter()
         response: Response
         if config.token and request.url.path not in OPEN and not _knows(request, config.token):
-            response = _refusal(401, "a bearer token is needed: Authorization: Bearer ...")
+            response = _refusal(
+                401, "a bearer token is needed: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"}
+            )
         else:
-            response = await call_next(request)
+            try:
+                response = await call_next(request)
+            except ClientDisconnect:
+                response = _refusal(GONE, "the client is gone")
+            except Exception:
+                log.exception("an error of ours")
+                response = _refusal(500, "an error inside the server; its log has the details")
         path = getattr(request.scope.get("route"), "path", "unknown")
         metrics.requests.labels(path, response.status_code).inc()
         log.info(json.dumps({
@@ -101,28 +117,26 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
         }  # fmt: skip
         return {"classes": predictor.names, "version": protloc.__version__, "limits": limits, **model_card}
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def prometheus() -> PlainTextResponse:
         metrics.waiting.set(len(batcher))
         return PlainTextResponse(generate_latest(metrics.registry), media_type="text/plain; version=0.0.4")
 
-    @app.post("/invocations")
+    @app.post("/invocations", openapi_extra=openapi.REQUEST, responses=openapi.RESPONSES)
     async def invocations(request: Request) -> Response:
         began = time.perf_counter()
         try:
-            kind, wanted = (
-                kind_of(request.headers.get("content-type", "")),
-                answer_kind(request.headers.get("accept", "")),
-            )
-            body = await _body(request, config.max_body)
-            proteins = await asyncio.to_thread(read, body, kind, config.max_proteins)
+            kind = kind_of(request.headers.get("content-type", ""))
+            wanted = answer_kind(request.headers.get("accept", ""))
+            body = await _body(request, config)
+            proteins = await asyncio.to_thread(_proteins, body, kind, config)
             residues = sum(len(protein.sequence) for protein in proteins)
-            if residues > config.max_residues:
-                raise BadInputError(f"more than {config.max_residues:,} residues in a request: send several", 413)
             request.state.counts = {"proteins": len(proteins), "residues": residues}
-            rows = await asyncio.wrap_future(batcher.submit(proteins, config.timeout))
+            waiting = asyncio.wrap_future(batcher.submit(proteins, config.timeout))
+            rows = await asyncio.wait_for(waiting, config.timeout)
         except BadInputError as error:
-            return _refusal(error.status, str(error))
+            # What is left of a body that was not read to its end is not waited for.
+            return _refusal(error.status, str(error), {"Connection": "close"} if error.status in (408, 413) else None)
         except FullError:
             return _refusal(429, "too many requests wait; try again", {"Retry-After": "1"})
         except ClosedError:
@@ -135,10 +149,9 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
         metrics.seconds.observe(time.perf_counter() - began)
         return Response(text, media_type=wanted)
 
-    @app.exception_handler(Exception)
-    async def ours(request: Request, error: Exception) -> JSONResponse:
-        log.exception("an error of ours", exc_info=error)
-        return _refusal(500, "an error inside the server; its log has the details")
+    @app.exception_handler(HTTPException)
+    async def not_ours(request: Request, error: HTTPException) -> JSONResponse:
+        return _refusal(error.status_code, str(error.detail), dict(error.headers or {}))
 
     return app
 
@@ -148,15 +161,34 @@ def _knows(request: Request, token: str) -> bool:
     return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """The body, read no further than allowed."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise BadInputError(f"the request is larger than {most:,} bytes", 413)
-        parts.append(part)
+async def _body(request: Request, config: ServeConfig) -> bytes:
+    """The body, read no further and waited for no longer than allowed."""
+    most, parts, size = config.max_body, [], 0
+    too_large = BadInputError(f"the request is larger than {most:,} bytes", 413)
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise BadInputError(f"Content-Encoding {request.headers['content-encoding']}: send the text itself", 415)
+    if int(request.headers.get("content-length", 0)) > most:
+        raise too_large
+    try:
+        async with asyncio.timeout(config.timeout):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise too_large
+                parts.append(part)
+    except TimeoutError as error:
+        raise BadInputError(f"the request did not arrive within {config.timeout:g} s", 408) from error
     return b"".join(parts)
+
+
+def _proteins(body: bytes, kind: str, config: ServeConfig) -> list[Protein]:
+    """The proteins of a request, no more than allowed."""
+    if body.startswith(GZIP_MAGIC):
+        raise BadInputError("the request is a gz file: send the text itself", 415)
+    proteins = read(body, kind, config.max_proteins)
+    if sum(len(protein.sequence) for protein in proteins) > config.max_residues:
+        raise BadInputError(f"more than {config.max_residues:,} residues in a request: send several", 413)
+    return proteins
 
 
 def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import socket
 import sys
 from contextlib import suppress
 
 from protloc.config import ServeConfig
 from protloc.errors import Stopped, UserError
+
+BACKLOG = 2048
+"""Connections that may wait for the server to take them."""
 
 
 def serve(config: ServeConfig) -> None:
@@ -42,8 +46,14 @@ def serve(config: ServeConfig) -> None:
             "crop": settings.crop, "device": str(predictor.forward.device), "precision": predictor.forward.precision,
         }  # fmt: skip
         app = create_app(predictor, config, card)
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, server_header=False,
+                timeout_graceful_shutdown=math.ceil(config.timeout) + 1,  # an answer that is never fetched ends here
+            )
+        )  # fmt: skip
         host, port = listener.getsockname()[:2]
+        listener.listen(BACKLOG)  # before the line below: who has read it may connect
         print(f"protloc serves {config.model_dir} on http://{host}:{port} (API: /docs)", file=sys.stderr, flush=True)
         with suppress(Stopped, KeyboardInterrupt):  # uvicorn ends in order, then raises the signal again
             server.run(sockets=[listener])
