@@ -16,6 +16,9 @@ from pathlib import Path
 
 from protloc.cloud.job import SPLIT
 
+SHOWN = 1000
+"""Characters of a failure that SageMaker's console shows, and a few to spare."""
+
 LEFT = ("checkpoints", "model")
 """What of the run's folder is no result: SageMaker has the first, and the second goes to a place of its own."""
 
@@ -29,10 +32,12 @@ def main() -> None:
         run_dir = run_folder(environment)
         code, line = run(words(environment, run_dir))
     except BaseException:
-        write_failure(environment, traceback.format_exc())
+        failure = failure_file(environment)
+        if not failure.exists():  # the first process that fails knows why; the others miss it
+            failure.write_text(traceback.format_exc()[-SHOWN:])
         raise
     if code:
-        write_failure(environment, line)
+        failure_file(environment).write_text(line[:SHOWN] + "\n")
     elif int(environment.get("RANK", "0")) == 0:
         hand_over(run_dir, Path(environment["SM_MODEL_DIR"]), Path(environment["SM_OUTPUT_DATA_DIR"]))
     sys.exit(code)
@@ -112,9 +117,8 @@ def hand_over(run_dir: Path, model_dir: Path, output_dir: Path) -> None:
             shutil.copytree(path, output_dir / path.name, dirs_exist_ok=True)
 
 
-def write_failure(environment: Mapping[str, str], text: str) -> None:
-    """What the console shows of a failed job: SageMaker reads the first 1,024 characters of this file."""
+def failure_file(environment: Mapping[str, str]) -> Path:
+    """Where SageMaker looks for the reason of a failure."""
     path = Path(environment.get("SM_OUTPUT_DIR", "/opt/ml/output")) / "failure"
-    if not path.exists():  # the first rank that fails knows why
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text[-1024:].strip() + "\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import urllib.request
@@ -18,6 +19,8 @@ REGION = "eu-west-1"
 class Aws:
     """The server; `requests` holds operation and parameters of each request to an API that speaks JSON.
 
+    `when_sent` is called with both before the request is answered; `s3` has what was uploaded.
+
     moto cannot stop jobs: such requests are written down and answered here.
     """
 
@@ -27,9 +30,11 @@ class Aws:
         from moto.server import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.s3: list[tuple[str, str]] = []
+        self.when_sent: Callable[[str, dict[str, Any]], None] | None = None
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
@@ -42,6 +47,8 @@ class Aws:
             environ["wsgi.input"] = BytesIO(body)
             operation = target.rpartition(".")[2]
             self.requests.append((operation, json.loads(body or b"{}")))
+            if self.when_sent is not None:
+                self.when_sent(*self.requests[-1])
             if operation in self.ANSWERED:
                 start("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
                 return [b"{}"]
@@ -59,6 +66,7 @@ class Aws:
         urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")).close()
         self.requests.clear()
         self.s3.clear()
+        self.when_sent = None
 
     def close(self) -> None:
         self._server.shutdown()

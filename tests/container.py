@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 
 PLAYER = """
 import json, os, signal, subprocess, sys
 hosts = [(base, json.load(open(base + "/environment.json"))) for base in sys.argv[2:]]
 running = [
-    subprocess.Popen([sys.argv[1]], cwd=base, env={**os.environ, **env}, stdout=open(base + "/log", "w"), stderr=2)
+    subprocess.Popen([sys.argv[1]], cwd=base, env={**os.environ, **env}, stdout=open(base + "/log", "w"), stderr=subprocess.STDOUT)
     for base, env in hosts
 ]
 sys.exit(max(process.wait() for process in running))
@@ -72,6 +74,15 @@ def play(hosts: list[Host]) -> subprocess.Popen[bytes]:
         command = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *command]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_ENDPOINT")}
     return subprocess.Popen(command, env={**environment, "OMP_NUM_THREADS": "1"}, start_new_session=True)
+
+
+def lose(process: subprocess.Popen[bytes]) -> None:
+    """As when the power goes: every process of every host ends at once."""
+    whole = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for one in whole:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.wait()
 
 
 def _inputs(request: dict[str, Any], base: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from protloc.config import FastaData, LoggerConfig, ModelConfig, TrainConfig, Tr
 from protloc.files import conf_dir
 from tests.aws import BUCKET, ROLE, Aws
 from tests.commands import ROOT, SMALL_TINY, fasta, run
-from tests.container import Host, play, prepare
+from tests.container import Host, lose, play, prepare
 from tests.test_launch_sagemaker import request
 
 pytest.importorskip("sagemaker_training", reason="needs SageMaker's toolkits, in the extra [dev]")
@@ -71,7 +70,7 @@ def ended(hosts: list[Host], seconds: float = 300) -> int:
         return process.wait(seconds)
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            lose(process)
 
 
 def test_one_machine_with_two_processes(aws: Aws, folder: Path) -> None:
@@ -82,7 +81,7 @@ def test_one_machine_with_two_processes(aws: Aws, folder: Path) -> None:
     assert {"training_curves.png", "confusion_matrix.png", "train.log", "config.resolved.yaml"} <= {
         path.name for path in (base / "output" / "data").iterdir()
     }
-    assert "Invoking TorchDistributed..." in hosts[0].log
+    assert "torchrun --nnodes 1 --nproc_per_node 2 sagemaker_entry.py" in hosts[0].log
     assert not (base / "output" / "failure").exists()
     predicted = run("predict.py", f"model_dir={base / 'model'}", "input=test.fasta", "output=out.csv", cwd=folder)
     assert predicted.returncode == 0, predicted.stderr
@@ -117,8 +116,7 @@ def test_a_machine_that_is_taken_away_goes_on_elsewhere(aws: Aws, folder: Path) 
     deadline = time.monotonic() + 200
     while not list(saved.glob("*/complete.json")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)  # as when the power goes
-    process.wait()
+    lose(process)
     assert not (hosts[0].base / "checkpoints" / "metrics.json").exists()
     hosts = prepare(job, folder / "opt")
     assert ended(hosts) == 0, hosts[0].log
@@ -136,8 +134,7 @@ def test_a_job_that_fails_says_why(aws: Aws, folder: Path) -> None:
     (folder / "train.fasta").write_text(">p1 Golgi\nMK1V\n>p2 Plastid\nMKV\n")
     hosts = prepare(sent(aws), folder / "opt")
     assert ended(hosts) != 0
-    assert hosts[0].failure.startswith(str(hosts[0].base / "input/data/data_train/train.fasta") + ": ")
-    assert "p1" in hosts[0].failure
+    assert hosts[0].failure.startswith(str(hosts[0].base / "input/data/data_train/train.fasta") + ":1: p1: ")
     assert "Traceback" not in hosts[0].failure
     assert list((hosts[0].base / "model").iterdir()) == []
 
