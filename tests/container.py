@@ -19,7 +19,9 @@ PLAYER = """
 import json, os, signal, subprocess, sys
 hosts = [(base, json.load(open(base + "/environment.json"))) for base in sys.argv[2:]]
 running = [
-    subprocess.Popen([sys.argv[1]], cwd=base, env={**os.environ, **env}, stdout=open(base + "/log", "w"), stderr=subprocess.STDOUT)
+    subprocess.Popen(
+        [sys.argv[1]], cwd=base, env={**os.environ, **env}, stdout=open(base + "/log", "w"), stderr=subprocess.STDOUT
+    )
     for base, env in hosts
 ]
 sys.exit(max(process.wait() for process in running))

@@ -1,5 +1,11 @@
-"""`python -m protloc.serving model_dir=RUN/model`."""
+"""`python -m protloc.serving model_dir=RUN/model`, and in a container `python -m protloc.serving serve`."""
+
+import os
+import sys
 
 from protloc.cli import serve
+from protloc.serving.container import words
 
+if sys.argv[1:2] == ["serve"]:
+    sys.argv[1:] = [*words(os.environ), *sys.argv[2:]]
 serve()
