@@ -4,8 +4,12 @@ import os
 import sys
 
 from protloc.cli import serve
+from protloc.errors import UserError
 from protloc.serving.container import words
 
 if sys.argv[1:2] == ["serve"]:
-    sys.argv[1:] = [*words(os.environ), *sys.argv[2:]]
+    try:
+        sys.argv[1:] = [*words(os.environ), *sys.argv[2:]]
+    except UserError as error:
+        sys.exit(f"error: {error}")
 serve()
