@@ -150,7 +150,7 @@ def test_an_answer_that_is_never_fetched_does_not_hold_the_end_up(model_dir: Pat
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect((host, int(port)))
-        client.sendall(head + body)
+        client.sendall(wire(head) + body)
         assert client.recv(15) == b"HTTP/1.1 200 OK"
         assert server.stop() == 0
 

@@ -19,7 +19,7 @@ NAMED = {
 }  # fmt: skip
 BODY = {"anyOf": [NAMED, LIST, SEQUENCE]}
 
-ANSWER = {
+ANSWER: dict[str, Any] = {
     "type": "object",
     "properties": {
         "id": {"type": "string"}, "location": {"type": "string"}, "probability": {"type": "number"},
@@ -29,7 +29,7 @@ ANSWER = {
         "warnings": {"type": "string"},
     },
 }  # fmt: skip
-ANSWER["required"] = list(ANSWER["properties"])  # type: ignore[call-overload]
+ANSWER["required"] = list(ANSWER["properties"])
 TEXT = {"schema": {"type": "string"}}
 
 REQUEST: dict[str, Any] = {
