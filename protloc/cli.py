@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from protloc.config import LaunchConfig, PredictConfig, ServeConfig, TrainConfig, problems
+from protloc.config import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig, problems
 from protloc.errors import RankError, Stopped, UserError
 from protloc.files import conf_dir
 from protloc.launch import outer_rank
@@ -24,6 +24,10 @@ from protloc.resume import check_same, has_run, is_sweep, overrides_to_resume, s
 
 DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
 """What a disk says when it will not be written: the user's to mend, wherever it comes up."""
+
+
+HOSTING = tuple(f"action={name}" for name in ("deploy", "transform", "invoke", "delete"))
+"""What launch_sagemaker.py does with models; everything else it does is training."""
 
 
 def train() -> None:
@@ -42,7 +46,9 @@ def serve() -> None:
 
 
 def launch() -> None:
-    """The command `protloc-launch`, and launch_sagemaker.py."""
+    """The command `protloc-launch`, and launch_sagemaker.py: training, or a model that answers."""
+    if any(word in HOSTING for word in sys.argv[1:]):
+        sys.exit(_run("deploy", DeployConfig, _deploy))
     sys.exit(_run("launch", LaunchConfig, _launch))
 
 
@@ -71,6 +77,12 @@ def _serve(config: ServeConfig, run_dir: Path) -> None:
     from protloc.serving.server import serve
 
     serve(config)
+
+
+def _deploy(config: DeployConfig, run_dir: Path) -> None:
+    from protloc.commands.deploy import deploy
+
+    deploy(config)
 
 
 def _launch(config: LaunchConfig, run_dir: Path) -> None:
@@ -213,7 +225,10 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
             raise UserError("; ".join(wrong), exit_code=2)
         return function(config, run_dir)
 
-    @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)
+    # a folder of its own: beside conf/model/, model=RUN would be a choice of that group
+    folder = conf_dir() / "hosting" if root is DeployConfig else conf_dir()
+
+    @hydra.main(version_base="1.3", config_path=str(folder), config_name=name)
     def main(cfg: DictConfig) -> float | None:
         sweep = HydraConfig.get().mode == RunMode.MULTIRUN
         try:

@@ -10,6 +10,8 @@ from typing import Any
 from protloc.config import (
     MISSING,
     ClusterConfig,
+    DeployConfig,
+    HostConfig,
     LaunchConfig,
     ModelConfig,
     Recipe,
@@ -39,8 +41,19 @@ Each run makes one folder, outputs/<date>_<time>/ (hydra.run.dir=FOLDER names it
   python launch_sagemaker.py job=NAME action=status                    or logs, download, stop
   python launch_sagemaker.py tune=true tuner.max_jobs=20               SageMaker's own search
   python train.py -m hydra/launcher=sagemaker seed=1,2,3               a sweep: one job for each run
+  python launch_sagemaker.py action=deploy --help                      a model that answers: deploy, invoke, ...
 
 From an account with nothing to a trained model: docs/sagemaker.md. What train.py takes: python train.py --help""",
+    "deploy": """A model that answers on SageMaker.
+
+  python launch_sagemaker.py action=deploy model=RUN/model endpoint=NAME cluster.role=ARN
+  python launch_sagemaker.py action=deploy model=s3://.../model.tar.gz endpoint=NAME mode=serverless
+  python launch_sagemaker.py action=invoke endpoint=NAME input=proteome.fasta output=locations.csv
+  python launch_sagemaker.py action=transform model=RUN/model input=s3://.../fasta/ output=s3://.../tables wait=true
+  python launch_sagemaker.py action=delete endpoint=NAME
+
+action=deploy on an endpoint that is there gives it the new model, and it answers all the while. dry_run=true shows the
+requests and sends nothing. The rest: docs/sagemaker.md""",
     "predict": """Predict where in the cell proteins live.
 
   python predict.py model_dir=outputs/RUN/model input=proteome.fasta
@@ -70,6 +83,8 @@ def help_text(name: str, root: type, conf: Path) -> str:
         parts.append("Choices (group=name):\n" + "\n".join(_groups(conf)))
         sections = {"": root, "trainer.": TrainerConfig, "model.": ModelConfig}
         parts += [_section(prefix, schema) for prefix, schema in sections.items()]
+    elif root is DeployConfig:
+        parts += [_section("", root), _section("cluster.", HostConfig)]
     elif root is LaunchConfig:
         groups = "\n".join(_groups(conf, ("cluster", "tuner")))
         parts.append(f"Choices (group=name), beside those of train.py:\n{groups}")
@@ -85,7 +100,7 @@ def _groups(conf: Path, only: Collection[str] = ()) -> list[str]:
     groups = (
         (group.name, sorted(file.stem for file in group.glob("*.yaml")))
         for group in sorted(conf.iterdir())
-        if group.is_dir() and group.name != "hydra" and (not only or group.name in only)
+        if group.is_dir() and group.name not in ("hydra", "hosting") and (not only or group.name in only)
     )
     return [f"  {name:12}{', '.join(choices)}" for name, choices in groups]
 

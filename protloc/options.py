@@ -12,7 +12,9 @@ from protloc.config import (
     DataConfig,
     DeepLocData,
     DemoData,
+    DeployConfig,
     FastaData,
+    HostConfig,
     LaunchConfig,
     ModelConfig,
     PredictConfig,
@@ -57,6 +59,8 @@ SECTIONS: list[tuple[str, str, str, Any, Any]] = [
     ("launch_sagemaker.py", "", "Beside everything that train.py takes:", LaunchConfig, TrainConfig),
     ("cluster", "cluster.", "For launch_sagemaker.py; as `hydra.launcher.cluster.*` for a sweep.", ClusterConfig, None),
     ("tuner", "tuner.", TunerConfig.__doc__ or "", TunerConfig, None),
+    ("launch_sagemaker.py action=deploy", "", "Also for action=transform, invoke and delete.", DeployConfig, None),
+    ("cluster, where a model answers", "cluster.", "", HostConfig, None),
 ]  # fmt: skip
 """Title, prefix, text, options, and the options that another section shows already."""
 

@@ -16,6 +16,7 @@ from protloc.config import (
     CsvData,
     DeepLocData,
     DemoData,
+    DeployConfig,
     FastaData,
     LaunchConfig,
     LoggerConfig,
@@ -35,6 +36,7 @@ SCHEMAS: dict[tuple[str | None, str], type] = {
     (None, "train_schema"): TrainConfig,
     (None, "predict_schema"): PredictConfig,
     (None, "serving_schema"): ServeConfig,
+    (None, "deploy_schema"): DeployConfig,
     ("data", "demo_schema"): DemoData,
     ("data", "deeploc_schema"): DeepLocData,
     ("data", "fasta_schema"): FastaData,
@@ -62,12 +64,25 @@ def register_schemas(root: type) -> None:
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
 
+    store = ConfigStore.instance()
+    for group, _ in SCHEMAS:
+        store.repo.pop(group or "", None)  # another script's, where one process runs several
     for (group, name), schema in SCHEMAS.items():
+        if group is not None and root is DeployConfig:
+            continue  # its `model=` is a folder, and no choice of the group
         node = OmegaConf.structured(twin(root if schema is TrainConfig and issubclass(root, TrainConfig) else schema))
-        for key in OPEN:
-            if key in node:
-                node._get_node(key)._set_flag("struct", False)
-        ConfigStore.instance().store(group=group, name=name, node=node, provider="protloc")
+        _open(node)
+        store.store(group=group, name=name, node=node, provider="protloc")
+
+
+def _open(node: Any) -> None:
+    """Let the dictionaries that take any key take it, at any depth."""
+    for key in node:
+        inner: Any = node._get_node(key)
+        if key in OPEN:
+            inner._set_flag("struct", False)
+        elif hasattr(inner, "_get_node") and not inner._is_missing() and not inner._is_none():
+            _open(inner)
 
 
 @cache

@@ -19,12 +19,13 @@ REGION = "eu-west-1"
 class Aws:
     """The server; `requests` holds operation and parameters of each request to an API that speaks JSON.
 
-    `when_sent` is called with both before the request is answered; `s3` has what was uploaded.
+    `when_sent` is called with both before the request is answered; `runtime` answers what is asked of endpoints; `s3`
+    has what was uploaded.
 
-    moto cannot stop jobs: such requests are written down and answered here.
+    moto cannot stop jobs and update endpoints: such requests are written down and answered here.
     """
 
-    ANSWERED = ("StopTrainingJob", "StopHyperParameterTuningJob")
+    ANSWERED = ("StopTrainingJob", "StopHyperParameterTuningJob", "UpdateEndpoint")
 
     def __init__(self) -> None:
         from moto.server import DomainDispatcherApplication, create_backend_app
@@ -35,6 +36,7 @@ class Aws:
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.s3: list[tuple[str, str]] = []
         self.when_sent: Callable[[str, dict[str, Any]], None] | None = None
+        self.runtime: Callable[[dict[str, Any], Any], Iterable[bytes]] | None = None
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
@@ -49,13 +51,23 @@ class Aws:
             self.requests.append((operation, json.loads(body or b"{}")))
             if self.when_sent is not None:
                 self.when_sent(*self.requests[-1])
+            if operation == "UpdateEndpoint":
+                self._update(**self.requests[-1][1])
             if operation in self.ANSWERED:
                 start("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
                 return [b"{}"]
+        elif self.runtime is not None and environ["PATH_INFO"].endswith("/invocations"):
+            return self.runtime(environ, start)
         elif environ["REQUEST_METHOD"] == "PUT":
             self.s3.append(("PUT", environ["PATH_INFO"]))
         answer: Iterable[bytes] = self._moto(environ, start)
         return answer
+
+    def _update(self, **sent: str) -> None:
+        from moto.sagemaker.models import sagemaker_backends
+
+        endpoint = sagemaker_backends["123456789012"][REGION].endpoints[sent["EndpointName"]]
+        endpoint.endpoint_config_name = sent["EndpointConfigName"]
 
     def sent(self, operation: str) -> list[dict[str, Any]]:
         """The requests of one operation, the oldest first."""
@@ -66,7 +78,7 @@ class Aws:
         urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")).close()
         self.requests.clear()
         self.s3.clear()
-        self.when_sent = None
+        self.when_sent = self.runtime = None
 
     def close(self) -> None:
         self._server.shutdown()

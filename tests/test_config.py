@@ -17,7 +17,7 @@ from protloc.schema import SCHEMAS, refrozen, register_schemas
 CHOICES = [
     (group.name, file.stem)
     for group in sorted(conf_dir().iterdir())
-    if group.is_dir()
+    if group.is_dir() and group.name != "hosting"
     for file in sorted(group.glob("*.yaml"))
 ]
 

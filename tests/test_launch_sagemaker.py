@@ -265,7 +265,7 @@ def test_the_bucket_is_made_where_none_is_given(aws: Aws, folder: Path, capsys: 
 
 def test_a_role_is_needed_outside_studio(aws: Aws, folder: Path) -> None:
     code, line = launch(f"cluster.bucket={BUCKET}")
-    assert (code, line) == (1, "cluster.role= is needed: the ARN of the role that the job runs as (docs/sagemaker.md)")
+    assert (code, line) == (1, "cluster.role= is needed: the ARN of the role that it runs as (docs/sagemaker.md)")
 
 
 def test_without_credentials_a_line_says_so(aws: Aws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

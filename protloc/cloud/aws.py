@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import boto3
 
 FALLBACK_REGION = "us-east-1"
+UNKNOWN_ACCOUNT = "000000000000"
+"""Stands for the account in a dry run, which asks AWS nothing."""
 
 
 def open_session(region: str | None, *, offline: bool = False) -> boto3.Session:
@@ -95,3 +97,17 @@ def studio_role(session: boto3.Session) -> str | None:
     name = arn.split("/")[1]
     with aws_errors(f"look up the role {name}"):
         return str(session.client("iam").get_role(RoleName=name)["Role"]["Arn"])
+
+
+def role_of(given: str | None, session: boto3.Session, dry_run: bool) -> str:
+    """The ARN of the role that something runs as: the one given, else that of the Studio app that this runs in.
+
+    Raises:
+        UserError: there is none.
+    """
+    if given is not None:
+        return given
+    role = f"arn:aws:iam::{UNKNOWN_ACCOUNT}:role/ROLE" if dry_run else studio_role(session)
+    if role is None:
+        raise UserError("cluster.role= is needed: the ARN of the role that it runs as (docs/sagemaker.md)")
+    return role

@@ -39,12 +39,27 @@ ACCOUNTS = {
 
 def training_image(region: str, image: Image = IMAGES[-1]) -> str:
     """The address of `image` in `region`."""
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    account = ACCOUNTS.get(region, ACCOUNT)
-    return f"{account}.dkr.ecr.{region}.{domain}/huggingface-pytorch-training:{image.tag}"
+    return _address(region, "huggingface-pytorch-training", image.tag)
+
+
+INFERENCE = {
+    True: "2.6.0-transformers5.5.3-gpu-py312-cu124-ubuntu22.04",
+    False: "2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04",
+}
+"""Hugging Face's images for inference, with a GPU and without: they take `handler.py` from the model's archive."""
+
+
+def inference_image(region: str, gpu: bool) -> str:
+    """The address of Hugging Face's image for inference in `region`."""
+    return _address(region, "huggingface-pytorch-inference", INFERENCE[gpu])
 
 
 def torch_version(address: str) -> tuple[int, ...] | None:
     """The PyTorch that a container's name tells, as in `...-training:2.9.0-transformers...`; None where it does not."""
     found = re.search(r"pytorch-training:(\d+)\.(\d+)(?:\.(\d+))?", address)
     return tuple(int(part) for part in found.groups() if part) if found else None
+
+
+def _address(region: str, repository: str, tag: str) -> str:
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"{ACCOUNTS.get(region, ACCOUNT)}.dkr.ecr.{region}.{domain}/{repository}:{tag}"

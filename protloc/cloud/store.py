@@ -8,10 +8,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from protloc.cloud.aws import aws_errors
+from protloc.cloud.aws import UNKNOWN_ACCOUNT, account, aws_errors
 from protloc.errors import UserError
+
+if TYPE_CHECKING:
+    import boto3
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -128,6 +131,25 @@ class Store:
 
     def _encryption(self) -> dict[str, str]:
         return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
+
+
+def bucket_of(given: str | None, kms_key: str | None, session: boto3.Session, dry_run: bool) -> Store:
+    """The bucket: the one that was given, else SageMaker's own of this account and region, made if need be.
+
+    Raises:
+        UserError: the one given does not exist or cannot be used.
+    """
+    client, region = session.client("s3"), session.region_name
+    if dry_run:
+        return Store(client, given or f"sagemaker-{region}-{UNKNOWN_ACCOUNT}", kms_key)
+    store = Store(client, given or f"sagemaker-{region}-{account(session)}", kms_key)
+    if store.exists():
+        return store
+    if given is not None:
+        raise UserError(f"the bucket {given} does not exist: give another cluster.bucket=, or leave it out")
+    store.create(region)
+    print(f"bucket: {store.bucket} was created")
+    return store
 
 
 def fetch(client: Any, uri: str, path: Path) -> None:

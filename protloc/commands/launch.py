@@ -9,22 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protloc.cloud.aws import account, open_session, studio_role
+from protloc.cloud.aws import open_session, role_of
 from protloc.cloud.channels import Input, inputs
 from protloc.cloud.guards import NAME_LENGTH, TUNER_NAME_LENGTH, refusals, warnings
 from protloc.cloud.job import TrainingJob
 from protloc.cloud.plan import PREFIX, container_command, estimate, job_name, make_job, train_config
 from protloc.cloud.source import pack, source_files
-from protloc.cloud.store import Store
+from protloc.cloud.store import Store, bucket_of
 from protloc.commands.follow import follow, follow_to_the_end
 from protloc.config import LaunchConfig
 from protloc.errors import UserError
 
 if TYPE_CHECKING:
     import boto3
-
-UNKNOWN_ACCOUNT = "000000000000"
-"""Stands for the account in a dry run, which asks AWS nothing."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,8 @@ def prepare(config: LaunchConfig, words: Sequence[str], conf: Path) -> Prepared:
     if wrong:
         raise UserError("; ".join(wrong), exit_code=2)
     reads, files = list(inputs(train)), source_files(train, conf)
-    store, role = _store(config, session), cluster.role or _role(config, session)
+    store = bucket_of(cluster.bucket, cluster.kms_key, session, config.dry_run)
+    role = role_of(cluster.role, session, config.dry_run)
     if config.dry_run:
         uris = {read.option: read.uri or f"s3://{store.bucket}/{PREFIX}/data/DIGEST/" for read in reads}
         source = f"s3://{store.bucket}/{PREFIX}/source/DIGEST/sourcedir.tar.gz"
@@ -154,30 +152,6 @@ def _tell(config: LaunchConfig, job: TrainingJob) -> None:
     if not config.wait or config.tune:
         actions = "stop" if config.tune else "logs, download, stop"
         print(f"next: python launch_sagemaker.py job={job.name} action=status  # or {actions}")
-
-
-def _store(config: LaunchConfig, session: boto3.Session) -> Store:
-    """The bucket: the one that was given, else SageMaker's own of this account and region, made if need be."""
-    given, client, key = config.cluster.bucket, session.client("s3"), config.cluster.kms_key
-    if config.dry_run:
-        return Store(client, given or f"sagemaker-{session.region_name}-{UNKNOWN_ACCOUNT}", key)
-    store = Store(client, given or f"sagemaker-{session.region_name}-{account(session)}", key)
-    if store.exists():
-        return store
-    if given is not None:
-        raise UserError(f"the bucket {given} does not exist: give another cluster.bucket=, or leave it out")
-    store.create(session.region_name)
-    print(f"bucket: {store.bucket} was created")
-    return store
-
-
-def _role(config: LaunchConfig, session: boto3.Session) -> str:
-    if config.dry_run:
-        return f"arn:aws:iam::{UNKNOWN_ACCOUNT}:role/ROLE"
-    role = studio_role(session)
-    if role is None:
-        raise UserError("cluster.role= is needed: the ARN of the role that the job runs as (docs/sagemaker.md)")
-    return role
 
 
 def _uploaded(read: Input, store: Store) -> str:

@@ -7,9 +7,10 @@ default of `MISSING` is filled in by the YAML files under conf/.
 
 from protloc.config.cluster import ClusterConfig, TunerConfig
 from protloc.config.data import CsvData, DataConfig, DeepLocData, DemoData, FastaData
+from protloc.config.hosting import HostConfig
 from protloc.config.model import ModelConfig, Recipe, TuningConfig
 from protloc.config.option import MISSING, option, problems
-from protloc.config.scripts import LaunchConfig, PredictConfig, ServeConfig, TrainConfig
+from protloc.config.scripts import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig
 from protloc.config.trainer import LoggerConfig, TrainerConfig, WandbLogger
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "DataConfig",
     "DeepLocData",
     "DemoData",
+    "DeployConfig",
     "FastaData",
+    "HostConfig",
     "LaunchConfig",
     "LoggerConfig",
     "ModelConfig",

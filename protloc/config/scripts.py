@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from protloc.config.cluster import ClusterConfig, TunerConfig
 from protloc.config.data import DataConfig
+from protloc.config.hosting import HostConfig
 from protloc.config.model import ModelConfig, TuningConfig
 from protloc.config.option import MISSING, option
 from protloc.config.trainer import LoggerConfig, TrainerConfig
@@ -86,3 +87,26 @@ class LaunchConfig(TrainConfig):
     dry_run: bool = option(False, "print the request as JSON, with files, command and cost; nothing is sent")
     tune: bool = option(False, "SageMaker's own search over tuner.space in place of one job")
     output: str | None = option(None, "where downloads go; null: outputs/JOB")
+
+
+@dataclass(frozen=True)
+class DeployConfig:
+    """The options of launch_sagemaker.py where it deploys a model or asks one."""
+
+    action: str = option(
+        "deploy", "deploy: an endpoint, or another model for it; transform: predict files on S3; invoke: ask an "
+        "endpoint about a file; delete: remove an endpoint", choices=("deploy", "transform", "invoke", "delete"),
+    )  # fmt: skip
+    model: str | None = option(None, "a model folder: RUN/model, or s3://.../model.tar.gz of a training job")
+    endpoint: str | None = option(None, "name of the endpoint")
+    mode: str = option(
+        "realtime", "realtime: machines of its own; serverless: none while nobody asks; async: answers go to S3",
+        choices=("realtime", "serverless", "async"),
+    )  # fmt: skip
+    input: str | None = option(None, "proteins: FASTA, CSV, TSV or Parquet; for transform a FASTA, here or s3://...")
+    output: str | None = option(None, "the table; for transform s3://BUCKET/FOLDER")
+    overwrite: bool = option(False, "replace an existing output")
+    parallel: int = option(4, "requests at once of action=invoke", least=1)
+    wait: bool = option(False, "go on when the endpoint answers, or the transform has ended")
+    dry_run: bool = option(False, "print the requests as JSON; nothing is sent")
+    cluster: HostConfig = field(default_factory=HostConfig, metadata={"help": "the machines that answer"})
