@@ -1,6 +1,10 @@
 # The server as a container, for a laptop and for SageMaker. Two targets: cpu, cuda.
 #
-#   docker build --target cpu --tag protloc .
+#   docker build --target cpu --tag protloc --build-arg TORCH_INDEX=URL .
+#
+# URL is PyTorch's package index for builds without CUDA (pytorch.org, Get Started, CPU); left out, pip takes its usual
+# one, whose build brings gigabytes of CUDA along.
+#
 #   docker run --publish 127.0.0.1:8080:8080 --volume "$PWD/outputs/RUN/model:/opt/ml/model:ro" protloc
 
 FROM python:3.11-slim AS base
@@ -15,7 +19,8 @@ ENTRYPOINT ["python", "-m", "protloc.serving"]
 CMD ["serve"]
 
 FROM base AS cpu
-RUN pip install "$(grep '^torch==' requirements.lock)" --index-url https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=
+RUN pip install "$(grep '^torch==' requirements.lock)" ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}
 COPY . source
 RUN pip install --constraint requirements.lock "./source[serve]" && rm -r source
 USER protloc

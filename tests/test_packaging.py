@@ -30,7 +30,11 @@ def test_the_wheel_holds_the_package_and_its_configurations(wheel: Path) -> None
     package = {str(p.relative_to(ROOT)) for p in (ROOT / "protloc").rglob("*.py")}
     conf = {f"protloc/{p.relative_to(ROOT)}" for p in (ROOT / "conf").rglob("*.yaml")}
     assert package | conf <= names
-    assert {name.split("/")[0] for name in names} == {"protloc", wheel.name.split("-py3")[0] + ".dist-info"}
+    assert {name.split("/")[0] for name in names} == {
+        "protloc",
+        "hydra_plugins",
+        wheel.name.split("-py3")[0] + ".dist-info",
+    }
 
 
 def test_the_wheel_works_in_a_fresh_environment_from_any_folder(wheel: Path, tmp_path: Path) -> None:
@@ -47,6 +51,8 @@ def test_the_wheel_works_in_a_fresh_environment_from_any_folder(wheel: Path, tmp
     for arguments, expected in (
         (["protloc-train", "--cfg", "job"], "model:\n  name: tiny\n"),
         (["protloc-train", "--help"], "python train.py"),
+        (["protloc-train", "hydra/launcher=sagemaker", "--cfg", "hydra"], "SageMakerLauncher"),
+        (["protloc-launch", "--help"], "python launch_sagemaker.py"),
         (["protloc-predict", "--cfg", "job", "model_dir=x", "input=y"], "model_dir: x\n"),
     ):
         command = [str(tmp_path / "env" / "bin" / arguments[0]), *arguments[1:]]

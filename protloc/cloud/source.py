@@ -40,7 +40,8 @@ def source_files(config: TrainConfig, conf: Path) -> dict[str, bytes]:
         UserError: together they are too large.
     """
     package = Path(protloc.__file__).resolve().parent
-    files = {**_folder(package, "protloc"), **_folder(conf, "conf")}
+    inside = {name: content for name, content in _folder(package, "protloc").items() if "/conf/" not in name}
+    files = {**inside, **_folder(conf, "conf")}
     train = package.parent / "train.py"
     if train.is_file():
         files["train.py"] = train.read_bytes()

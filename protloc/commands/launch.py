@@ -17,7 +17,7 @@ from protloc.cloud.plan import PREFIX, container_command, estimate, job_name, ma
 from protloc.cloud.source import pack, source_files
 from protloc.cloud.store import Store, bucket_of
 from protloc.commands.follow import follow, follow_to_the_end
-from protloc.config import LaunchConfig
+from protloc.config import LaunchConfig, TrainConfig
 from protloc.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def prepare(config: LaunchConfig, words: Sequence[str], conf: Path) -> Prepared:
     wrong = list(refusals(train, cluster, session.region_name, config.tune))
     if wrong:
         raise UserError("; ".join(wrong), exit_code=2)
+    _check_names(train)
     reads, files = list(inputs(train)), source_files(train, conf)
     store = bucket_of(cluster.bucket, cluster.kms_key, session, config.dry_run)
     role = role_of(cluster.role, session, config.dry_run)
@@ -95,6 +96,22 @@ def prepare(config: LaunchConfig, words: Sequence[str], conf: Path) -> Prepared:
         uris=uris,
     )  # fmt: skip
     return Prepared(job, session, sorted(files), reads)
+
+
+def _check_names(config: TrainConfig) -> None:
+    """Options that transformers knows, and not the schema: checked where there are any, for its import takes seconds.
+
+    Raises:
+        UserError: one of them is unknown.
+    """
+    if config.trainer.args:
+        from protloc.training.arguments import check_arguments
+
+        check_arguments(config.trainer.args)
+    if len(config.model.from_scratch) > 1:
+        from protloc.model.build import check_from_scratch
+
+        check_from_scratch(config.model)
 
 
 def plan(config: LaunchConfig, prepared: Prepared) -> dict[str, Any]:

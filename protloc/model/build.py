@@ -99,6 +99,16 @@ def _backbone(options: ModelConfig) -> tuple[PreTrainedConfig, PreTrainedTokeniz
     )  # fmt: skip
 
 
+def check_from_scratch(options: ModelConfig) -> None:
+    """Refuse what no backbone from scratch has.
+
+    Raises:
+        UserError: a name is unknown, or the values do not fit each other.
+    """
+    if options.name_or_path is None:
+        _from_scratch(options)
+
+
 def _from_scratch(options: ModelConfig) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
     from protloc.model.tiny import tiny_tokenizer
 
