@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.aws import BUCKET, REGION, Aws
+from tests.commands import SMALL_TINY, fasta, run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `train.fasta`, and `run/` as train.py left it."""
+    folder = tmp_path_factory.mktemp("trained")
+    fasta(folder / "train.fasta", 60)
+    result = run(
+        "train.py", "data=fasta", "data.train=train.fasta", *SMALL_TINY, "trainer.epochs=1", "hydra.run.dir=run",
+        cwd=folder, cache=folder / "cache",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -18,23 +18,10 @@ import pytest
 from protloc import cli
 from protloc.config import DeployConfig
 from tests.aws import BUCKET, REGION, ROLE, Aws
-from tests.commands import SMALL_TINY, fasta, run
+from tests.commands import fasta, run
 from tests.test_serving import Server
 
 WHERE = (f"cluster.bucket={BUCKET}", f"cluster.role={ROLE}")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one real run."""
-    folder = tmp_path_factory.mktemp("hosted")
-    fasta(folder / "train.fasta", 60)
-    result = run(
-        "train.py", "data=fasta", "data.train=train.fasta", *SMALL_TINY, "trainer.epochs=1", "hydra.run.dir=run",
-        cwd=folder, cache=folder / "cache",
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    return folder
 
 
 @pytest.fixture

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import shutil
-import tarfile
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
-from tests.aws import BUCKET, ROLE, Aws
-from tests.commands import SMALL_TINY, fasta, run
+from tests.aws import BUCKET, ROLE, Aws, results
+from tests.commands import SMALL_TINY, run
 
 WORDS = ("data=fasta", "data.train=train.fasta", *SMALL_TINY, "trainer.epochs=1")
 LAUNCHER = (
@@ -23,43 +19,8 @@ LAUNCHER = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one real run."""
-    folder = tmp_path_factory.mktemp("trained")
-    fasta(folder / "train.fasta", 60)
-    result = run("train.py", *WORDS, "hydra.run.dir=run", cwd=folder, cache=folder / "cache")
-    assert result.returncode == 0, result.stderr
-    return folder
-
-
-def archive(folder: Path, names: list[str]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name in names:
-            tar.add(folder / name, arcname=name)
-    return buffer.getvalue()
-
-
-def results(aws: Aws, trained: Path) -> None:
-    """From now on each job that is sent finds its results on S3, as SageMaker puts them there."""
-    model = archive(
-        trained / "run" / "model", ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
-    )
-    output = archive(trained / "run", ["metrics.json", "train.log", "overrides.yaml"])
-
-    def put(operation: str, sent: dict[str, Any]) -> None:
-        if operation == "CreateTrainingJob":
-            s3 = boto3.client("s3")
-            key = f"protloc/jobs/{sent['TrainingJobName']}/output"
-            s3.put_object(Bucket=BUCKET, Key=f"{key}/model.tar.gz", Body=model)
-            s3.put_object(Bucket=BUCKET, Key=f"{key}/output.tar.gz", Body=output)
-
-    aws.when_sent = put
-
-
 def test_two_runs_as_jobs(aws: Aws, trained: Path) -> None:
-    results(aws, trained)
+    aws.when_sent = results(trained)
     shutil.rmtree(trained / "sweep", ignore_errors=True)
     result = run("train.py", "-m", *LAUNCHER, *WORDS, "seed=1,2", "model.dropout=0.3", cwd=trained)
     assert result.returncode == 0, result.stderr
@@ -80,7 +41,7 @@ def test_two_runs_as_jobs(aws: Aws, trained: Path) -> None:
 @pytest.mark.slow
 def test_optuna_searches_over_jobs(aws: Aws, trained: Path) -> None:
     pytest.importorskip("optuna", reason="needs the extra [sweep]")
-    results(aws, trained)
+    aws.when_sent = results(trained)
     shutil.rmtree(trained / "sweep", ignore_errors=True)
     result = run("train.py", "-m", "experiment=search", *LAUNCHER, *WORDS, "hydra.sweeper.n_trials=2", cwd=trained)
     assert result.returncode == 0, result.stderr
@@ -90,7 +51,7 @@ def test_optuna_searches_over_jobs(aws: Aws, trained: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_cannot_work_is_a_row_and_the_others_go_on(aws: Aws, trained: Path) -> None:
-    results(aws, trained)
+    aws.when_sent = results(trained)
     shutil.rmtree(trained / "sweep", ignore_errors=True)
     result = run("train.py", "-m", *LAUNCHER, *WORDS, "trainer.gpus=auto,9", cwd=trained)
     assert result.returncode != 0
