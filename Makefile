@@ -44,11 +44,14 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A test file a core, each with one thread: most of the time goes into starting processes.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --dist loadfile
+
 test: lint
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 test-all: lint
-	$(BIN)/python -m pytest -q -m ""
+	$(PYTEST) -m ""
 
 clean:
 	rm -rf $(VENV) $(DEMO)

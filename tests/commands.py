@@ -29,7 +29,7 @@ def run(
         stdin: text for standard input.
         cache: folder for parsed data.
     """
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "WANDB_SILENT": "true"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_SILENT": "true"}
     if cache is not None:
         environment["PROTLOC_CACHE"] = str(cache)
     return subprocess.run(

@@ -44,7 +44,7 @@ def test_two_processes_give_the_figures_of_one(folder: Path, tmp_path: Path) -> 
 def test_under_torchrun_it_joins(folder: Path, tmp_path: Path) -> None:
     """Two processes that each read the command line: one folder, one log, the same figures."""
     out = tmp_path / "runs" / "joined"
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PROTLOC_CACHE": str(folder / "cache")}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PROTLOC_CACHE": str(folder / "cache")}
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(ROOT / "train.py"),
          *words(out), *STILL],

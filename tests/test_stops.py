@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """train.py in the background, in a process group of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PROTLOC_CACHE": str(folder / "cache")}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PROTLOC_CACHE": str(folder / "cache")}
     return subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *arguments], cwd=folder, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
