@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +49,9 @@ def _host(config: DeployConfig, session: boto3.Session) -> None:
     host, region = config.cluster, session.region_name
     role = role_of(host.role, session, config.dry_run)
     store = bucket_of(host.bucket, host.kms_key, session, config.dry_run)
-    archive, mark = _archive(config, store)
+    archive = _archive(config, store)
     base = config.endpoint if config.action == "deploy" else f"protloc-transform-{time.strftime('%m%d-%H%M%S')}"
-    name = f"{base}-{mark}"
+    name = f"{base}-{secrets.token_hex(4)}"  # AWS takes a name once
     model = model_request(host, region, role, name, archive)
     if config.action == "transform":
         assert config.input is not None
@@ -78,19 +78,17 @@ def _host(config: DeployConfig, session: boto3.Session) -> None:
     print(f"it is billed until: python launch_sagemaker.py action=delete endpoint={config.endpoint}")
 
 
-def _archive(config: DeployConfig, store: Store) -> tuple[str, str]:
-    """The model's address on S3, and a mark that tells it and the moment: names of AWS are used once."""
+def _archive(config: DeployConfig, store: Store) -> str:
+    """The model's address on S3, where it is sent unless it is there."""
     assert config.model is not None
-    moment = f"{int(time.time()):x}"
     if config.model.startswith("s3://"):
-        return config.model, hashlib.sha256(f"{config.model}{moment}".encode()).hexdigest()[:8]
+        return config.model
     content = model_archive(Path(config.model))
-    mark = hashlib.sha256(content + moment.encode()).hexdigest()[:8]
     if config.dry_run:
-        return f"s3://{store.bucket}/{PREFIX}/models/DIGEST/model.tar.gz", mark
+        return f"s3://{store.bucket}/{PREFIX}/models/DIGEST/model.tar.gz"
     uri, sent = store.put(content, f"{PREFIX}/models", "model.tar.gz")
     print(f"model: {config.model}, {f'{sent:,} bytes sent' if sent else 'there already'}: {uri}")
-    return uri, mark
+    return uri
 
 
 def _uploaded(path: Path, store: Store, config: DeployConfig) -> str:
