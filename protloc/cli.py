@@ -25,7 +25,6 @@ from protloc.resume import check_same, has_run, is_sweep, overrides_to_resume, s
 DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
 """What a disk says when it will not be written: the user's to mend, wherever it comes up."""
 
-
 HOSTING = tuple(f"action={name}" for name in ("deploy", "transform", "invoke", "delete"))
 """What launch_sagemaker.py does with models; everything else it does is training."""
 
@@ -90,7 +89,7 @@ def _launch(config: LaunchConfig, run_dir: Path) -> None:
 
     from protloc.commands.launch import launch
 
-    launch(config, list(HydraConfig.get().overrides.task), conf_dir())
+    launch(config, list(HydraConfig.get().overrides.task))
 
 
 def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -> int:

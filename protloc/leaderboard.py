@@ -127,7 +127,12 @@ def rows(runs: Sequence[Run]) -> list[Row]:
 def _best_first(row: Row) -> tuple[bool, float]:
     monitor = row.runs[0].monitor
     value = row.mean("validation", monitor) or 0.0
-    return bool(row.error), value if monitor == "loss" else -value
+    return bool(row.error), -maximized(monitor, value)
+
+
+def maximized(monitor: str, figure: float) -> float:
+    """A figure as a search maximizes it: a loss with its sign turned."""
+    return -figure if monitor == "loss" else figure
 
 
 def write_table(rows: Sequence[Row], path: Path) -> None:

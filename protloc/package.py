@@ -1,10 +1,26 @@
-"""protloc's own requirements, at the versions that are installed here."""
+"""protloc itself, to run elsewhere: its files, and its requirements at the versions that are installed here."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 from protloc.errors import UserError
+
+PACKAGE = Path(__file__).resolve().parent
+
+SUFFIXES = (".py", ".yaml", ".html")
+"""What the package and the configurations are made of; anything else that lies about there stays."""
+
+
+def files_below(folder: Path, name: str) -> dict[str, bytes]:
+    """The files of the package or of the configurations, by their place below `name`; no hidden ones, no caches."""
+    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()}
+    return {
+        f"{name}/{inside.as_posix()}": path.read_bytes()
+        for inside, path in sorted(found.items())
+        if not any(part.startswith((".", "__pycache__")) for part in inside.parts)
+    }
 
 
 def pinned(*extras: str, without: tuple[str, ...] = ("torch",)) -> list[str]:

@@ -16,10 +16,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from protloc.cloud.follow import ENDED, Job, status
 from protloc.cloud.plan import TRAIN
 from protloc.commands.launch import prepare, send
-from protloc.config import ClusterConfig, LaunchConfig, TrainerConfig, TunerConfig, problems
+from protloc.config import ClusterConfig, LaunchConfig, TunerConfig, problems
 from protloc.errors import UserError
-from protloc.files import conf_dir, write_text
-from protloc.leaderboard import ERROR
+from protloc.files import write_text
+from protloc.leaderboard import ERROR, maximized
 from protloc.resume import END, store_run
 from protloc.schema import refrozen, twin
 
@@ -95,8 +95,7 @@ def _run(
     cfg = context.config_loader.load_sweep_config(config, words)
     with open_dict(cfg):
         cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
-    folder = sweep / str(cfg.hydra.sweep.subdir)
-    with open_dict(cfg):
+        folder = sweep / str(cfg.hydra.sweep.subdir)
         cfg.hydra.runtime.output_dir = str(folder.resolve())
     cluster = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(twin(ClusterConfig)), options["cluster"]))
     values = {name: refrozen(_plain(cfg[name]), f"{name}.") for name in TRAIN}
@@ -117,14 +116,14 @@ def _start(run: Run) -> None:
         wrong = list(problems(run.config))
         if wrong:
             raise UserError("; ".join(wrong), exit_code=2)
-        prepared = prepare(run.config, words, conf_dir())
+        prepared = prepare(run.config, words)
         send(run.config, prepared)
     except UserError as error:
         _failed(run, error)
         return
     name = prepared.job.name
     print(f"#{run.cfg.hydra.job.num} {' '.join(words)}: {name}", flush=True)
-    run.job, run.result = Job(prepared.session, name), None
+    run.job = Job(prepared.session, name)
     write_text(run.folder / "job.txt", f"{name}\n")
 
 
@@ -146,15 +145,10 @@ def _look(run: Run) -> None:
             raise UserError("; ".join(line.strip() for line in status(found)))
         run.job.download(run.folder)
         _store(run)  # with our words in place of the container's
-        run.result = objective(run.folder, run.config.trainer)
+        monitor = run.config.trainer.monitor
+        run.result = maximized(monitor, json.loads((run.folder / END).read_text())["validation"][monitor])
     except UserError as error:
         _failed(run, error)
-
-
-def objective(folder: Path, trainer: TrainerConfig) -> float:
-    """What a search maximizes, from a run's figures: as train.py gives it back."""
-    figure = float(json.loads((folder / END).read_text())["validation"][trainer.monitor])
-    return -figure if trainer.monitor == "loss" else figure
 
 
 def _failed(run: Run, error: UserError) -> None:

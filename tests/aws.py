@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import sys
 import tarfile
 import threading
 import urllib.request
@@ -13,9 +14,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from protloc import cli
+from protloc.config import DeployConfig, LaunchConfig
+
 ROLE = "arn:aws:iam::123456789012:role/protloc"
 BUCKET = "protloc-test"
 REGION = "eu-west-1"
+WHERE = (f"cluster.bucket={BUCKET}", f"cluster.role={ROLE}")
+"""Where everything that a test sends goes."""
 
 
 class Aws:
@@ -100,6 +106,33 @@ class Aws:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "NO_PROXY": "127.0.0.1",
         }
+
+
+def launch(*words: str) -> tuple[int, str]:
+    """launch_sagemaker.py in this process, for training: its exit code and what it said where this is not 0."""
+    sys.argv = ["launch_sagemaker.py", *words]
+    return cli._outcome("launch", LaunchConfig, cli._launch)
+
+
+def host(*words: str) -> tuple[int, str]:
+    """As `launch`, for a model that answers."""
+    sys.argv = ["launch_sagemaker.py", *words]
+    return cli._outcome("deploy", DeployConfig, cli._deploy)
+
+
+def request(aws: Aws, *words: str) -> dict[str, Any]:
+    """The job that these words send, as it was sent."""
+    assert launch(*words) == (0, "")
+    return aws.sent("CreateTrainingJob")[-1]
+
+
+def assert_refused(aws: Aws, outcome: tuple[int, str], start: str) -> None:
+    """A mistake of the user: one line, which begins so, and nothing was made."""
+    code, line = outcome
+    assert code in (1, 2)
+    assert line.startswith(start), line
+    assert "\n" not in line
+    assert [name for name, _ in aws.requests if name.startswith("Create")] == []
 
 
 def results(trained: Path) -> Callable[[str, dict[str, Any]], None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.aws import BUCKET, REGION, Aws
-from tests.commands import SMALL_TINY, fasta, run
+from tests.commands import SMALL_TINY, fasta, run, train
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=folder, cache=folder / "cache",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Own FASTA files and one finished run on them."""
+    folder = tmp_path_factory.mktemp("run")
+    fasta(folder / "train.fasta", 90)
+    fasta(folder / "test.fasta", 33, prefix="t")
+    train(folder, "out")
     return folder
 
 

@@ -16,11 +16,9 @@ import pytest
 from protloc.cloud.metrics import METRICS
 from protloc.cloud.source import source_files
 from protloc.config import FastaData, LoggerConfig, ModelConfig, TrainConfig, TrainerConfig, TuningConfig
-from protloc.files import conf_dir
-from tests.aws import BUCKET, ROLE, Aws
+from tests.aws import WHERE, Aws, request
 from tests.commands import ROOT, SMALL_TINY, fasta, run
 from tests.container import Host, lose, play, prepare
-from tests.test_launch_sagemaker import request
 
 pytest.importorskip("sagemaker_training", reason="needs SageMaker's toolkits, in the extra [dev]")
 pytest.importorskip("sagemaker_pytorch_container", reason="needs SageMaker's toolkits, in the extra [dev]")
@@ -42,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def sent(aws: Aws, *more: str) -> dict[str, Any]:
-    return request(aws, *WORDS, f"cluster.bucket={BUCKET}", f"cluster.role={ROLE}", *more)
+    return request(aws, *WORDS, *WHERE, *more)
 
 
 def figures(path: Path) -> dict[str, Any]:
@@ -162,7 +160,7 @@ def test_an_image_that_sees_no_gpu_is_an_error(aws: Aws, folder: Path) -> None:
 def test_the_source_is_all_that_the_container_has(tmp_path: Path) -> None:
     """The package in the archive is complete: it trains without the checkout."""
     config = TrainConfig(FastaData(), ModelConfig(), TrainerConfig(), LoggerConfig(), TuningConfig())
-    for name, content in source_files(config, conf_dir()).items():
+    for name, content in source_files(config).items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

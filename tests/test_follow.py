@@ -15,10 +15,7 @@ from protloc.cloud import follow
 from protloc.cloud.metrics import METRICS
 from protloc.container import set_wandb_key, words
 from protloc.errors import UserError
-from tests.aws import BUCKET, ROLE, Aws, results
-from tests.test_launch_sagemaker import launch
-
-WHERE = (f"cluster.bucket={BUCKET}", f"cluster.role={ROLE}")
+from tests.aws import WHERE, Aws, launch, results
 
 
 @pytest.fixture

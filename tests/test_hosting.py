@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import tarfile
 import urllib.error
 import urllib.request
@@ -15,25 +14,15 @@ from typing import Any
 import boto3
 import pytest
 
-from protloc import cli
-from protloc.config import DeployConfig
-from tests.aws import BUCKET, REGION, ROLE, Aws
+from tests.aws import BUCKET, REGION, ROLE, WHERE, Aws, assert_refused, host
 from tests.commands import fasta, run
 from tests.test_serving import Server
-
-WHERE = (f"cluster.bucket={BUCKET}", f"cluster.role={ROLE}")
 
 
 @pytest.fixture
 def here(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(trained)
     return trained
-
-
-def host(*words: str) -> tuple[int, str]:
-    """The command in this process: its exit code and what it said where this is not 0."""
-    sys.argv = ["launch_sagemaker.py", *words]
-    return cli._outcome("deploy", DeployConfig, cli._deploy)
 
 
 def only(aws: Aws, operation: str) -> dict[str, Any]:
@@ -153,10 +142,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("words", REFUSED)
 def test_what_cannot_work_is_refused(aws: Aws, here: Path, words: str) -> None:
-    code, line = host(f"cluster.bucket={BUCKET}", f"cluster.role={ROLE}", *words.split())
-    assert code in (1, 2)
-    assert line.startswith(REFUSED[words]), line
-    assert [name for name, _ in aws.requests if name.startswith("Create")] == []
+    assert_refused(aws, host(*WHERE, *words.split()), REFUSED[words])
 
 
 @pytest.fixture(scope="module")

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import tarfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 
-from protloc import cli
-from protloc.config import LaunchConfig
-from tests.aws import BUCKET, REGION, ROLE, Aws
+from tests.aws import BUCKET, REGION, ROLE, WHERE, Aws, assert_refused, launch, request
 from tests.commands import ROOT, fasta, run
 
 IMAGE = (
     f"763104351884.dkr.ecr.{REGION}.amazonaws.com/huggingface-pytorch-training:"
     "2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04"
 )
-WHERE = (f"cluster.bucket={BUCKET}", f"cluster.role={ROLE}")
 
 
 @pytest.fixture
@@ -30,17 +25,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     fasta(tmp_path / "train.fasta", 30)
     return tmp_path
-
-
-def launch(*words: str) -> tuple[int, str]:
-    """The command in this process: its exit code and what it said where this is not 0."""
-    sys.argv = ["launch_sagemaker.py", *words]
-    return cli._outcome("launch", LaunchConfig, cli._launch)
-
-
-def request(aws: Aws, *words: str) -> dict[str, Any]:
-    assert launch(*words) == (0, "")
-    return aws.sent("CreateTrainingJob")[-1]
 
 
 def test_a_job_as_users_send_it(aws: Aws, folder: Path) -> None:
@@ -246,11 +230,7 @@ REFUSED: dict[str, str] = {
 
 @pytest.mark.parametrize("words", REFUSED)
 def test_what_cannot_work_is_refused_before_anything_is_sent(aws: Aws, folder: Path, words: str) -> None:
-    code, line = launch(f"cluster.bucket={BUCKET}", f"cluster.role={ROLE}", *words.split())
-    assert code in (1, 2)
-    assert line.startswith(REFUSED[words]), line
-    assert "\n" not in line
-    assert [name for name, _ in aws.requests if name.startswith("Create")] == []
+    assert_refused(aws, launch(*WHERE, *words.split()), REFUSED[words])
 
 
 def test_an_unknown_machine_is_sent_where_told(aws: Aws, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

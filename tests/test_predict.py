@@ -12,17 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, fasta, run, table, train
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Own FASTA files and one finished run on them."""
-    folder = tmp_path_factory.mktemp("run")
-    fasta(folder / "train.fasta", 90)
-    fasta(folder / "test.fasta", 33, prefix="t")
-    train(folder, "out")
-    return folder
+from tests.commands import ROOT, fasta, run, table
 
 
 def predict(folder: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

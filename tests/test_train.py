@@ -9,17 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.backbones import write_esm2
-from tests.commands import SMALL_TINY, fasta, run, table, train
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Own FASTA files and one finished run on them."""
-    folder = tmp_path_factory.mktemp("run")
-    fasta(folder / "train.fasta", 90)
-    fasta(folder / "test.fasta", 33, prefix="t")
-    train(folder, "out")
-    return folder
+from tests.commands import SMALL_TINY, run, table, train
 
 
 def test_a_run_leaves_what_is_promised(folder: Path) -> None:

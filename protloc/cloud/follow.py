@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protloc.cloud.aws import aws_errors
+from protloc.cloud.job import SPLIT
 from protloc.cloud.store import fetch
 from protloc.errors import UserError
+from protloc.resume import END
 
 if TYPE_CHECKING:
     import boto3
@@ -125,17 +127,14 @@ class Job:
             )
         folder.mkdir(parents=True, exist_ok=True)
         model = found["ModelArtifacts"]["S3ModelArtifacts"]
-        self._unpacked(model, folder / "model")
-        self._unpacked(model.rsplit("/", 1)[0] + "/output.tar.gz", folder)
+        for uri, target in ((model, folder / "model"), (model.rsplit("/", 1)[0] + "/output.tar.gz", folder)):
+            archive = folder / f".{uri.rsplit('/', 1)[1]}"
+            fetch(self._s3, uri, archive)
+            try:
+                unpack(archive, target)
+            finally:
+                archive.unlink()
         return verified(folder)
-
-    def _unpacked(self, uri: str, folder: Path) -> None:
-        archive = folder.parent / f".{folder.name}.tar.gz" if folder.name == "model" else folder / ".output.tar.gz"
-        fetch(self._s3, uri, archive)
-        try:
-            unpack(archive, folder)
-        finally:
-            archive.unlink()
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -169,9 +168,9 @@ def verified(folder: Path) -> Path:
 
     load_model(folder / "model")
     try:
-        json.loads((folder / "metrics.json").read_text())["validation"]["accuracy"]
+        json.loads((folder / END).read_text())["validation"]["accuracy"]
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{folder / 'metrics.json'} holds no figures of a run: {error}") from error
+        raise UserError(f"{folder / END} holds no figures of a run: {error}") from error
     return folder / "model"
 
 
@@ -233,5 +232,5 @@ def tuning_status(found: dict[str, Any]) -> list[str]:
     if best:
         value = best.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value")
         lines.append(f"  best: {best['TrainingJobName']}" + (f", {value:.4f}" if value is not None else ""))
-        lines += [f"    {n.replace('__', '.')}={v}" for n, v in best.get("TunedHyperParameters", {}).items()]
+        lines += [f"    {n.replace(SPLIT, '.')}={v}" for n, v in best.get("TunedHyperParameters", {}).items()]
     return lines

@@ -20,9 +20,6 @@ SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL", re.IGNORECASE)
 NAME_LENGTH, TUNER_NAME_LENGTH = 63, 32
 """The longest names that SageMaker takes for a job and for a tuner."""
 
-KEEP_ALIVE = 3600
-"""Seconds that SageMaker keeps machines warm at most."""
-
 
 def refusals(config: TrainConfig, cluster: ClusterConfig, region: str, tuning: bool = False) -> Iterator[str]:
     """One line for each thing that cannot work.
@@ -36,8 +33,7 @@ def refusals(config: TrainConfig, cluster: ClusterConfig, region: str, tuning: b
     yield from _machines(config, cluster, region)
     yield from _image(cluster)
     yield from _times(cluster)
-    if cluster.role is not None and not ROLE.fullmatch(cluster.role):
-        yield f"cluster.role={cluster.role} is no role's ARN: arn:aws:iam::123456789012:role/NAME is needed"
+    yield from wrong_role(cluster.role)
     longest = TUNER_NAME_LENGTH if tuning else NAME_LENGTH
     if cluster.job_name is not None and (len(cluster.job_name) > longest or not NAME.fullmatch(cluster.job_name)):
         yield (
@@ -64,6 +60,18 @@ def refusals(config: TrainConfig, cluster: ClusterConfig, region: str, tuning: b
         yield "resume= is for train.py; here cluster.checkpoints=s3://... goes on with an earlier job's checkpoints"
 
 
+def wrong_role(role: str | None) -> Iterator[str]:
+    """A line where this is no role's ARN; None is looked up later."""
+    if role is not None and not ROLE.fullmatch(role):
+        yield f"cluster.role={role} is no role's ARN: arn:aws:iam::123456789012:role/NAME is needed"
+
+
+def wrong_instance(kind: str, example: str) -> Iterator[str]:
+    """A line where no type of machine is spelt like this."""
+    if not re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", kind):
+        yield f"cluster.instance_type={kind} is no instance of SageMaker's: these look like {example}"
+
+
 def warnings(cluster: ClusterConfig, region: str) -> Iterator[str]:
     """One line for each thing that may not be meant."""
     if cluster.force and not offered(cluster.instance_type, region):
@@ -76,9 +84,9 @@ def warnings(cluster: ClusterConfig, region: str) -> Iterator[str]:
 
 
 def _machines(config: TrainConfig, cluster: ClusterConfig, region: str) -> Iterator[str]:
-    kind = cluster.instance_type
-    if not re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", kind):
-        yield f"cluster.instance_type={kind} is no instance of SageMaker's: these look like ml.g5.12xlarge"
+    kind, misspelt = cluster.instance_type, list(wrong_instance(cluster.instance_type, "ml.g5.12xlarge"))
+    if misspelt:
+        yield from misspelt
         return
     known = INSTANCES.get(kind)
     if not offered(kind, region) and not cluster.force:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from protloc.cloud.aws import aws_errors
-from protloc.cloud.guards import NAME, NAME_LENGTH, ROLE, SECRET
+from protloc.cloud.guards import NAME, NAME_LENGTH, SECRET, wrong_instance, wrong_role
 from protloc.cloud.images import inference_image
 from protloc.cloud.instances import is_cpu
 from protloc.config import DeployConfig, HostConfig
@@ -41,10 +40,8 @@ def refusals(config: DeployConfig) -> Iterator[str]:
         yield "action=invoke needs output=: a table, .csv, .tsv, .jsonl or .parquet"
     if name is not None and (len(name) > NAME_LENGTH - SUFFIX or not NAME.fullmatch(name)):
         yield f"endpoint={name}: SageMaker takes letters, digits and hyphens, here {NAME_LENGTH - SUFFIX} at most"
-    if host.role is not None and not ROLE.fullmatch(host.role):
-        yield f"cluster.role={host.role} is no role's ARN: arn:aws:iam::123456789012:role/NAME is needed"
-    if not re.fullmatch(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", host.instance_type):
-        yield f"cluster.instance_type={host.instance_type} is no instance of SageMaker's: these look like ml.m5.xlarge"
+    yield from wrong_role(host.role)
+    yield from wrong_instance(host.instance_type, "ml.m5.xlarge")
     if config.mode == "serverless" and host.memory_mb not in MEMORIES:
         yield f"cluster.memory_mb={host.memory_mb}: AWS offers {', '.join(map(str, MEMORIES))}"
     if config.mode == "serverless" and host.max_instances is not None:

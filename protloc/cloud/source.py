@@ -6,16 +6,12 @@ import gzip
 import io
 import tarfile
 from collections.abc import Mapping
-from pathlib import Path
 
-import protloc
 from protloc.cloud.job import ENTRY
 from protloc.config import DemoData, TrainConfig
 from protloc.errors import UserError
-from protloc.package import pinned
-
-SUFFIXES = (".py", ".yaml", ".html")
-"""What the package and the configurations are made of; anything else that lies about there stays."""
+from protloc.files import conf_dir
+from protloc.package import PACKAGE, files_below, pinned
 
 LIMIT = 20 * 2**20
 """Bytes of all files together: a hundred times what they have. More means that data lie among them."""
@@ -29,20 +25,18 @@ if __name__ == "__main__":
 '''
 
 
-def source_files(config: TrainConfig, conf: Path) -> dict[str, bytes]:
+def source_files(config: TrainConfig) -> dict[str, bytes]:
     """Every file of the source by its place in the archive.
 
     Args:
         config: the run's options: they say which extras it needs.
-        conf: the folder of configurations.
 
     Raises:
         UserError: together they are too large.
     """
-    package = Path(protloc.__file__).resolve().parent
-    inside = {name: content for name, content in _folder(package, "protloc").items() if "/conf/" not in name}
-    files = {**inside, **_folder(conf, "conf")}
-    train = package.parent / "train.py"
+    package = {name: content for name, content in files_below(PACKAGE, "protloc").items() if "/conf/" not in name}
+    files = {**package, **files_below(conf_dir(), "conf")}
+    train = PACKAGE.parent / "train.py"
     if train.is_file():
         files["train.py"] = train.read_bytes()
     files[ENTRY] = ENTRY_TEXT.encode()
@@ -66,16 +60,6 @@ def pack(files: Mapping[str, bytes]) -> bytes:
             info.size, info.mode = len(files[name]), 0o644
             archive.addfile(info, io.BytesIO(files[name]))
     return buffer.getvalue()
-
-
-def _folder(folder: Path, name: str) -> dict[str, bytes]:
-    """The files below a folder that belong to the source; hidden ones and caches do not."""
-    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()}
-    return {
-        f"{name}/{inside.as_posix()}": path.read_bytes()
-        for inside, path in sorted(found.items())
-        if not any(part.startswith((".", "__pycache__")) for part in inside.parts)
-    }
 
 
 def _extras(config: TrainConfig) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,11 +193,3 @@ class _bar:  # noqa: N801 - used like a function
 
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
-
-
-def keys(client: Any, uri: str) -> Iterator[str]:
-    """The addresses below a prefix."""
-    bucket, prefix = split(uri)
-    with aws_errors(f"list {uri}"):
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            yield from (f"s3://{bucket}/{item['Key']}" for item in page.get("Contents", []))

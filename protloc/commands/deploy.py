@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,7 @@ def _invoke(config: DeployConfig, session: boto3.Session) -> None:
     if first is None:
         raise UserError(f"{config.input} holds no proteins")
     with TableWriter(config.output, list(first[0]), overwrite=config.overwrite) as table:
-        for rows in _chained(first, answers):
+        for rows in chain([first], answers):
             table.write(rows)
             count += len(rows)
     print(f"{count:,} proteins in {time.perf_counter() - began:.1f} s -> {config.output}")
@@ -131,11 +132,6 @@ def _proteins(config: DeployConfig) -> Iterator[Protein]:
         if isinstance(record, Broken):
             raise UserError(f"{config.input}:{record.line}: {record.id}: {record.reason}")
         yield record
-
-
-def _chained(first: list[dict[str, Any]], more: Iterator[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
-    yield first
-    yield from more
 
 
 def _show(requests: dict[str, Any]) -> None:

@@ -6,16 +6,16 @@ import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protloc.cloud.aws import open_session, role_of
 from protloc.cloud.channels import Input, inputs
+from protloc.cloud.follow import console_address
 from protloc.cloud.guards import NAME_LENGTH, TUNER_NAME_LENGTH, refusals, warnings
 from protloc.cloud.job import TrainingJob
 from protloc.cloud.plan import PREFIX, container_command, estimate, job_name, make_job, train_config
 from protloc.cloud.source import pack, source_files
-from protloc.cloud.store import Store, bucket_of
+from protloc.cloud.store import Store, bucket_of, split
 from protloc.commands.follow import follow, follow_to_the_end
 from protloc.config import LaunchConfig, TrainConfig
 from protloc.errors import UserError
@@ -41,13 +41,12 @@ class Prepared:
     reads: list[Input]
 
 
-def launch(config: LaunchConfig, words: Sequence[str], conf: Path) -> None:
+def launch(config: LaunchConfig, words: Sequence[str]) -> None:
     """Send a job, or look after one.
 
     Args:
         config: the options, checked.
         words: of the command line, as Hydra read them.
-        conf: the folder of configurations.
 
     Raises:
         UserError: for anything that the user can mend.
@@ -55,7 +54,7 @@ def launch(config: LaunchConfig, words: Sequence[str], conf: Path) -> None:
     if config.action != "train":
         follow(config)
         return
-    prepared = prepare(config, words, conf)
+    prepared = prepare(config, words)
     if config.dry_run:
         print(json.dumps(plan(config, prepared), indent=2, default=str))
         return
@@ -66,7 +65,7 @@ def launch(config: LaunchConfig, words: Sequence[str], conf: Path) -> None:
         follow_to_the_end(prepared.session, prepared.job.name, config.output)
 
 
-def prepare(config: LaunchConfig, words: Sequence[str], conf: Path) -> Prepared:
+def prepare(config: LaunchConfig, words: Sequence[str]) -> Prepared:
     """Check everything, then upload what the job reads; a dry run uploads nothing and asks AWS nothing.
 
     Raises:
@@ -78,7 +77,7 @@ def prepare(config: LaunchConfig, words: Sequence[str], conf: Path) -> Prepared:
     if wrong:
         raise UserError("; ".join(wrong), exit_code=2)
     _check_names(train)
-    reads, files = list(inputs(train)), source_files(train, conf)
+    reads, files = list(inputs(train)), source_files(train)
     store = bucket_of(cluster.bucket, cluster.kms_key, session, config.dry_run)
     role = role_of(cluster.role, session, config.dry_run)
     if config.dry_run:
@@ -116,10 +115,9 @@ def _check_names(config: TrainConfig) -> None:
 
 def plan(config: LaunchConfig, prepared: Prepared) -> dict[str, Any]:
     """What would be sent, and what a person wants to know of it, as JSON has it."""
-    from protloc.cloud.estimator import nothing_sent, sdk_session
+    from protloc.cloud.estimator import nothing_sent
 
-    job = prepared.job
-    sdk = sdk_session(prepared.session, job.output.split("/")[2])
+    job, sdk = prepared.job, _sdk(prepared)
     with nothing_sent(sdk) as sent:
         _submit(config, job, sdk)
     (request,) = (sent[name] for name in ("CreateTrainingJob", "CreateHyperParameterTuningJob") if name in sent)
@@ -141,9 +139,13 @@ def send(config: LaunchConfig, prepared: Prepared) -> None:
     Raises:
         UserError: AWS or its SDK refuses.
     """
+    _submit(config, prepared.job, _sdk(prepared))
+
+
+def _sdk(prepared: Prepared) -> Any:
     from protloc.cloud.estimator import sdk_session
 
-    _submit(config, prepared.job, sdk_session(prepared.session, prepared.job.output.split("/")[2]))
+    return sdk_session(prepared.session, split(prepared.job.output)[0])
 
 
 def _submit(config: LaunchConfig, job: TrainingJob, sdk: Any) -> None:
@@ -158,8 +160,6 @@ def _submit(config: LaunchConfig, job: TrainingJob, sdk: Any) -> None:
 
 
 def _tell(config: LaunchConfig, job: TrainingJob) -> None:
-    from protloc.cloud.follow import console_address
-
     spent = estimate(job)
     jobs = config.tuner.max_jobs if config.tune else 1
     dollars = f", at most ${jobs * spent['us_dollars_at_most']:,.2f} (an estimate, {spent['prices']})" if spent else ""

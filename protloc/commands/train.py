@@ -16,6 +16,7 @@ from protloc.config import TrainConfig
 from protloc.data.corpus import load_corpus
 from protloc.devices import own_gpus
 from protloc.launch import launch, outer_rank
+from protloc.leaderboard import maximized
 from protloc.model.build import build_model
 from protloc.model.folder import encoder_of
 from protloc.training.arguments import check_options, gpus_here
@@ -97,7 +98,7 @@ def _train(config: TrainConfig, run_dir: Path, ranks: Ranks) -> float:
         _tell(evaluations, run_dir)
         log.info("kept the weights with validation %s %.6f", config.trainer.monitor, figure)
     ranks.wait()
-    return -figure if config.trainer.monitor == "loss" else figure
+    return maximized(config.trainer.monitor, figure)
 
 
 def _tell(evaluations: dict[str, Evaluation], run_dir: Path) -> None:

@@ -6,15 +6,12 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-import protloc
 from protloc.errors import UserError
 from protloc.files import write_text
+from protloc.package import PACKAGE, files_below
 
 NEEDS = ("numpy", "safetensors", "tokenizers", "transformers")
 """What answering imports, beside torch: an image has that, in the build that suits its machine."""
-
-SUFFIXES = (".py", ".yaml", ".html")
-"""What the package is made of; caches and whatever else lies about there stay."""
 
 SHIM = """import sys
 from pathlib import Path
@@ -54,15 +51,9 @@ def write_inference_code(model_dir: Path) -> None:
 
 def code_files() -> dict[str, bytes]:
     """The files of `code/` by their place in it: the package, its pins, and what the toolkits import."""
-    package = Path(protloc.__file__).resolve().parent
-    files = {
-        f"protloc/{path.relative_to(package).as_posix()}": path.read_bytes()
-        for path in sorted(package.rglob("*"))
-        if path.suffix in SUFFIXES and path.is_file()
-    }
     pins = "".join(f"{name}=={version(name)}\n" for name in NEEDS)
     shim = SHIM.format(folder="", names="input_fn, model_fn, output_fn, predict_fn")
-    return files | {"requirements.txt": pins.encode(), "inference.py": shim.encode()}
+    return files_below(PACKAGE, "protloc") | {"requirements.txt": pins.encode(), "inference.py": shim.encode()}
 
 
 def _check_ours(code: Path, handler: Path, text: str) -> None:
