@@ -53,6 +53,22 @@ def test_requests_are_computed_together_and_a_full_queue_refuses(slow: Slow) -> 
         batcher.submit(proteins(1), 60)
 
 
+def test_one_client_alone_waits_for_nobody_and_several_wait_for_each_other(slow: Slow) -> None:
+    batcher = Batcher(slow, queue=9, wait=60.0)  # type: ignore[arg-type]
+    first = batcher.submit(proteins(1), 60)
+    time.sleep(0.3)  # it is being computed; two more come
+    others = [batcher.submit(proteins(2), 60), batcher.submit(proteins(3), 60)]
+    slow.go.set()
+    assert [len(future.result(30)) for future in (first, *others)] == [1, 2, 3]
+    again = batcher.submit(proteins(2), 60)
+    time.sleep(0.3)
+    assert not again.done()  # the last batch was of two
+    assert len(batcher.submit(proteins(3), 60).result(30)) == 3
+    assert len(again.result(30)) == 2
+    assert slow.batches == [1, 5, 5]
+    batcher.close()
+
+
 def test_a_short_request_is_not_held_up_by_a_long_one(slow: Slow) -> None:
     slow.go.set()
     batcher = Batcher(slow, queue=9, wait=0.0, batch=64)  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ class ServeConfig(ModelInUse):
     token: str | None = option(None, "clients must send it as a bearer token; null: none is asked for")
     open_to_all: bool = option(False, "let other machines ask without a token")
     queue: int = option(64, "requests that may wait; more get 429", least=1)
-    wait_ms: float = option(5.0, "milliseconds that a request waits for others, to be computed with them", least=0)
+    wait_ms: float = option(5.0, "milliseconds at most that a request waits for others, where others ask too", least=0)
     timeout: float = option(300.0, "seconds after which a request that waits is dropped, with 504", least=0.1)
     max_body: int = option(32 * 2**20, "bytes of a request's body; larger ones get 413", least=1)
     max_proteins: int = option(10_000, "proteins of a request; more get 413", least=1)

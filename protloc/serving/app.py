@@ -7,16 +7,18 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import protloc
 from protloc.config import ServeConfig
@@ -43,6 +45,12 @@ GONE = 499
 """The status, in the log and the metrics, of a request whose client went away before it was complete."""
 
 
+SMALL_BODY, SMALL_ANSWER = 2**16, 100
+"""Bytes to read and proteins to write that take about a millisecond: beside a busy model, a thread takes longer."""
+
+Result = TypeVar("Result")
+
+
 class Metrics:
     """What Prometheus reads."""
 
@@ -53,6 +61,59 @@ class Metrics:
         self.residues = Counter("protloc_residues", "Residues predicted", registry=self.registry)
         self.seconds = Histogram("protloc_invocation_seconds", "Time of an invocation", registry=self.registry)
         self.waiting = Gauge("protloc_requests_waiting", "Requests in the queue", registry=self.registry)
+
+
+class Guard:
+    """Around every request: the token, an answer also where the server itself fails, the metrics, a line in the log.
+
+    Not FastAPI's `@app.middleware`, which runs every request in a task of its own and hands its answer over piece by
+    piece.
+    """
+
+    def __init__(self, app: ASGIApp, config: ServeConfig, metrics: Metrics) -> None:
+        self.app, self.config, self.metrics = app, config, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, as ASGI calls it."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        began, answered = time.perf_counter(), False
+
+        def tell(status: int) -> None:
+            path = getattr(scope.get("route"), "path", "unknown")
+            self.metrics.requests.labels(path, status).inc()
+            log.info(json.dumps({
+                "method": scope["method"], "path": path, "status": status,
+                "ms": round(1000 * (time.perf_counter() - began), 1), **scope.get("state", {}).get("counts", {}),
+            }))  # fmt: skip
+
+        async def told(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                tell(message["status"])
+            await send(message)
+
+        try:
+            if self._known(scope):
+                await self.app(scope, receive, told)
+            else:
+                refusal = _refusal(
+                    401, "a bearer token is needed: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"}
+                )
+                await refusal(scope, receive, told)
+        except ClientDisconnect:
+            tell(GONE)
+        except Exception:
+            log.exception("an error of ours")
+            if not answered:  # else its answer is on its way, and is cut off
+                await _refusal(500, "an error inside the server; its log has the details")(scope, receive, told)
+
+    def _known(self, scope: Scope) -> bool:
+        if not self.config.token or scope["path"] in OPEN:
+            return True
+        given = Headers(scope=scope).get("authorization", "")
+        return hmac.compare_digest(given.encode(), f"Bearer {self.config.token}".encode())
 
 
 def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, Any]) -> FastAPI:
@@ -73,29 +134,7 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
 
     app = FastAPI(title="protloc", version=protloc.__version__, lifespan=life)
 
-    @app.middleware("http")
-    async def guarded(request: Request, call_next: Any) -> Response:
-        began = time.perf_counter()
-        response: Response
-        if config.token and request.url.path not in OPEN and not _knows(request, config.token):
-            response = _refusal(
-                401, "a bearer token is needed: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"}
-            )
-        else:
-            try:
-                response = await call_next(request)
-            except ClientDisconnect:
-                response = _refusal(GONE, "the client is gone")
-            except Exception:
-                log.exception("an error of ours")
-                response = _refusal(500, "an error inside the server; its log has the details")
-        path = getattr(request.scope.get("route"), "path", "unknown")
-        metrics.requests.labels(path, response.status_code).inc()
-        log.info(json.dumps({
-            "method": request.method, "path": path, "status": response.status_code,
-            "ms": round(1000 * (time.perf_counter() - began), 1), **getattr(request.state, "counts", {}),
-        }))  # fmt: skip
-        return response
+    app.add_middleware(Guard, config=config, metrics=metrics)
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
@@ -129,7 +168,7 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
             kind = kind_of(request.headers.get("content-type", ""))
             wanted = answer_kind(request.headers.get("accept", ""))
             body = await _body(request, config)
-            proteins = await asyncio.to_thread(_proteins, body, kind, config)
+            proteins = await _aside(len(body) > SMALL_BODY, _proteins, body, kind, config)
             residues = sum(len(protein.sequence) for protein in proteins)
             request.state.counts = {"proteins": len(proteins), "residues": residues}
             waiting = asyncio.wrap_future(batcher.submit(proteins, config.timeout))
@@ -145,7 +184,7 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
             return _refusal(504, f"no answer within {config.timeout:g} s")
         metrics.proteins.inc(len(rows))
         metrics.residues.inc(residues)
-        text = await asyncio.to_thread(write, rows, predictor.columns, wanted)
+        text = await _aside(len(rows) > SMALL_ANSWER, write, rows, predictor.columns, wanted)
         metrics.seconds.observe(time.perf_counter() - began)
         return Response(text, media_type=wanted)
 
@@ -156,9 +195,9 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
     return app
 
 
-def _knows(request: Request, token: str) -> bool:
-    given = request.headers.get("authorization", "")
-    return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+async def _aside(long: bool, work: Callable[..., Result], *args: Any) -> Result:
+    """What `work` makes of `args`: at once, or, where it is `long`, in a thread, so that no other request waits."""
+    return await asyncio.to_thread(work, *args) if long else work(*args)
 
 
 async def _body(request: Request, config: ServeConfig) -> bytes:

@@ -49,7 +49,7 @@ class Batcher:
     Args:
         predictor: the model.
         queue: requests that may wait.
-        wait: seconds that the first request of a batch waits for others.
+        wait: seconds that a batch waits at most for as many requests as the last one had.
         batch: proteins taken at once; the predictor sorts them and keeps to its token budget.
     """
 
@@ -58,6 +58,7 @@ class Batcher:
         self._requests: deque[Request] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._together = 1  # requests of the last batch
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
@@ -95,19 +96,22 @@ class Batcher:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._requests and not self._closed:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._requests or self._closed)
                 if not self._requests:
                     return
-                waiting = sum(len(request.left) for request in self._requests)
-            if waiting < self.batch and not self._closed:
-                time.sleep(self.wait)
+                self._changed.wait_for(self._enough, self.wait)
             self._step()
+
+    def _enough(self) -> bool:
+        """Clients that were just answered together will soon ask again; one that was alone waits for nobody."""
+        waiting = sum(len(request.left) for request in self._requests)
+        return self._closed or len(self._requests) >= self._together or waiting >= self.batch
 
     def _step(self) -> None:
         """One batch."""
         pieces = self._take()
         proteins = [protein for _, piece in pieces for protein in piece]
+        self._together = len(pieces)
         if not proteins:
             return
         try:
