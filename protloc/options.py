@@ -79,8 +79,9 @@ def page() -> str:
 
 
 def _section(title: str, prefix: str, text: str, schema: Any, shown: Any) -> str:
-    known = {f.name for f in dataclasses.fields(shown)} if shown else set()
-    fields = [f for f in dataclasses.fields(schema) if f.name not in known and f.metadata.get("help")]
+    known = {f.name: f.default for f in dataclasses.fields(shown)} if shown else {}
+    new = [f for f in dataclasses.fields(schema) if f.name not in known or f.default != known[f.name]]
+    fields = [f for f in new if f.metadata.get("help")]
     head = [f"## {title}", "", *([text, ""] if text else [])]
     if not fields:
         return "\n".join(head)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 SMALL_TINY = (
     "model.from_scratch.hidden_size=16", "model.from_scratch.filters=4", "model.from_scratch.num_hidden_layers=1",
-    "model.from_scratch.embedding_size=20", "trainer.batch_size=8",
+    "model.from_scratch.embedding_size=20", "model.from_scratch.towers=2", "trainer.batch_size=8",
 )  # fmt: skip
 """Overrides that make `tiny` train in a moment."""
 

@@ -16,8 +16,8 @@ from tests.backbones import write_esm2, write_protbert
 
 NAMES = ("Cytoplasm", "Nucleus", "Plastid")
 TINY = {
-    "model_type": "protloc_conv", "hidden_size": 16, "embedding_size": 20, "filters": 4, "widths": [1, 3, 5],
-    "num_hidden_layers": 2, "kernel_size": 5, "substitution": 0.0,
+    "model_type": "protloc_conv", "hidden_size": 16, "towers": 2, "embedding_size": 20, "filters": 4,
+    "widths": [1, 3, 5], "num_hidden_layers": 2, "kernel_size": 5, "substitution": 0.0,
 }  # fmt: skip
 RECIPE = Recipe(epochs=1, batch_size=4, learning_rate=1e-3, weight_decay=0.0)
 

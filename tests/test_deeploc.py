@@ -190,7 +190,7 @@ def real(name: str) -> str:
 def test_the_real_single_label_file(tmp_path: Path) -> None:
     corpus = load_corpus(DeepLocData(path=real("deeploc_single_label.fasta"), url="", cache_dir=str(tmp_path)))
     assert corpus.test is not None
-    assert (len(corpus.train), len(corpus.validation), len(corpus.test)) == (12_291, 1_366, 3_394)
+    assert (len(corpus.train), len(corpus.validation), len(corpus.test)) == (12_976, 681, 3_394)
     assert len(corpus.labels) == 10
 
 

@@ -31,6 +31,10 @@ class DemoData(DataConfig):
 class DeepLocData(DataConfig):
     """DeepLoc 1.0's FASTA: headers `>ACC Location-S|M|U [test]`."""
 
+    validation_share: float = option(
+        0.05, "share of the training proteins held out, stratified: some 600, enough to choose the epoch by",
+        least=0.01, most=0.5,
+    )  # fmt: skip
     path: str | None = option(None, "the FASTA file, plain or gz; null: download it")
     url: str = option(MISSING, "where it is downloaded from")
     dual_labels: str = option(

@@ -34,8 +34,8 @@ class TinyConfig(PreTrainedConfig):
 
     def __init__(
         self,
-        hidden_size: int = 384,
-        towers: int = 2,
+        hidden_size: int = 480,
+        towers: int = 3,
         num_hidden_layers: int = 2,
         recurrent_size: int = 128,
         embedding_size: int = 32,
