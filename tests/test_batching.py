@@ -55,7 +55,13 @@ def test_pad_states_fills_with_zeroes() -> None:
     batch = pad_states([np.ones((1, 2), np.float16), np.full((3, 2), 0.5, np.float16)])
     assert batch["hidden"].tolist() == [[[1, 1], [0, 0], [0, 0]], [[0.5, 0.5]] * 3]
     assert batch["residues"].tolist() == [[True, False, False], [True, True, True]]
-    assert (batch["hidden"].dtype, batch["residues"].dtype) == (torch.float32, torch.bool)
+    assert (batch["hidden"].dtype, batch["residues"].dtype) == (torch.float16, torch.bool)
+
+
+def test_a_batch_ends_where_padding_would_cost_more_than_another() -> None:
+    assert by_length([10, 1, 9, 2, 1], max_tokens=100, max_padding=5) == [[0, 2], [3, 1, 4]]
+    assert by_length([10, 1, 9, 2, 1], max_tokens=100) == [[0, 2, 3, 1, 4]]
+    assert by_length([10, 1, 9, 2, 1], max_tokens=100, max_padding=0, packed=True) == [[0, 2, 3, 1, 4]]
 
 
 def test_by_length_of_nothing() -> None:

@@ -50,7 +50,7 @@ def test_memory_that_runs_out_halves_the_budget_and_loses_nothing(attention: str
 def test_a_protein_that_does_not_fit_alone(tmp_path: Path) -> None:
     model, _ = build("tiny", tmp_path)
 
-    def full(batch: dict[str, Any]) -> None:
+    def full(batch: dict[str, Any]) -> torch.Tensor:
         raise torch.OutOfMemoryError
 
     forward = Forward(model, 0, device=CPU, precision="fp32")

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from transformers import AutoModel
 
 from protloc.data.batching import pack, pad
 from protloc.errors import UserError
 from protloc.model.build import build_model
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.folder import encoder_of
-from protloc.model.packed import NAME, can_pack, choose_attention, runs, unpack
+from protloc.model.layers import FusedIntermediate, fuse
+from protloc.model.packed import NAME, Packing, can_pack, choose_attention, packed_attention, runs, unpack
+from tests.backbones import write_esm2
 from tests.models import NAMES, build, model_options
 
 CPU = torch.device("cpu")
@@ -88,21 +92,28 @@ def test_pack_by_hand() -> None:
 
 
 def test_unpack_by_hand() -> None:
-    padded, mask = unpack(torch.tensor([[1.0], [2.0], [3.0], [4.0]]), [1, 3])
+    row, residues = torch.tensor([[1.0], [2.0], [3.0], [4.0]]), torch.tensor([True, False, True, True])
+    padded, mask = unpack(row, residues, Packing([1, 3], torch.tensor([0, 1, 4], dtype=torch.int32), 3))
     assert padded[..., 0].tolist() == [[1.0, 0.0, 0.0], [2.0, 3.0, 4.0]]
-    assert mask.tolist() == [[True, False, False], [True, True, True]]
+    assert mask.tolist() == [[True, False, False], [False, True, True]]
 
 
 def test_runs_of_equal_length() -> None:
     assert list(runs([7, 7, 3, 7])) == [(2, 7), (1, 3), (1, 7)]
 
 
-def test_what_is_packed(tmp_path: Path) -> None:
+def test_what_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     esm, _ = build("esm2", tmp_path / "esm")
     tiny, _ = build("tiny", tmp_path / "tiny")
     assert choose_attention("auto", esm.backbone, CPU, "fp32") == "packed"
-    assert choose_attention("auto", esm.backbone, torch.device("cuda"), "bf16") == "packed"
-    assert choose_attention("auto", esm.backbone, torch.device("cuda"), "fp32") == "padded"
+    gpu, heads = torch.device("cuda"), esm.backbone.config
+    for capability, size, expected in (((9, 0), 8, "packed"), ((7, 5), 8, "padded"), ((9, 0), 4, "padded")):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, found=capability: found)
+        heads.num_attention_heads = heads.hidden_size // size
+        assert choose_attention("auto", esm.backbone, gpu, "bf16") == expected
+    assert choose_attention("auto", esm.backbone, gpu, "fp32") == "padded"
+    with pytest.raises(UserError, match=r"an? esm backbone cannot be packed on this CUDA"):
+        choose_attention("packed", esm.backbone, gpu, "bf16")
     assert choose_attention("padded", esm.backbone, CPU, "fp32") == "padded"
     assert choose_attention("auto", tiny.backbone, CPU, "fp32") == "padded"
     with pytest.raises(UserError, match=r"model.attention=packed, but a protloc_conv backbone cannot be packed"):
@@ -129,3 +140,33 @@ def test_a_saved_and_loaded_model_packs(tmp_path: Path) -> None:
 def test_a_loaded_backbone_packs(tmp_path: Path) -> None:
     model, _ = build_model(model_options("esm2", tmp_path), NAMES)
     assert model.backbone.config._attn_implementation == NAME
+    assert isinstance(model.backbone.encoder.layer[0].intermediate, FusedIntermediate)
+
+
+def test_one_kernel_for_what_esm2_does_in_five(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    backbone = AutoModel.from_pretrained(write_esm2(tmp_path / "esm2")).eval()
+    batch = {"input_ids": torch.randint(4, 24, (2, 30)), "attention_mask": torch.ones(2, 30, dtype=torch.int64)}
+    names, before = list(backbone.state_dict()), backbone(**batch).last_hidden_state
+    fuse(backbone)
+    assert {type(layer.intermediate) for layer in backbone.encoder.layer} == {FusedIntermediate}
+    assert list(backbone.state_dict()) == names
+    torch.testing.assert_close(backbone(**batch).last_hidden_state, before, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", [[3, 3, 40], [700, 2], [1300, 1]])
+def test_attention_in_bf16_is_pytorchs_own(lengths: list[int]) -> None:
+    """By plain products where the scores are small, some heads at a time (at 700: four of five, then one)."""
+    torch.manual_seed(0)
+    states = [torch.randn(1, 5, sum(lengths), 16, requires_grad=True) for _ in range(3)]
+    weight = torch.randn(1, sum(lengths), 5, 16)
+    cu_seqlens = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
+    found = []
+    for dtype in (torch.bfloat16, torch.float32):
+        query, key, value = (state.to(dtype) for state in states)
+        packing = Packing(lengths, cu_seqlens, max(lengths))
+        out, _ = packed_attention(nn.Module(), query, key, value, None, packing=packing)
+        assert out.dtype == dtype
+        found.append([out.float(), *torch.autograd.grad((out * weight).sum(), states)])
+    for half, whole in zip(*found, strict=True):
+        torch.testing.assert_close(half, whole, rtol=0.05, atol=0.05)

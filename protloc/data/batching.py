@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,14 +72,17 @@ def parts(lengths: Sequence[int], max_tokens: int, *, packed: bool) -> list[list
     return fewest
 
 
-def _cut(order: Sequence[int], lengths: Sequence[int], max_tokens: int, packed: bool) -> list[list[int]]:
+def _cut(
+    order: Sequence[int], lengths: Sequence[int], max_tokens: int, packed: bool, max_padding: float = math.inf
+) -> list[list[int]]:
     found: list[list[int]] = []
-    tokens = 0
+    tokens = padding = 0
     for i in order:
-        tokens += lengths[i] if packed else lengths[found[-1][0]] if found else 0
-        if not found or tokens > max_tokens:
+        size = lengths[i] if packed or not found else lengths[found[-1][0]]
+        tokens, padding = tokens + size, padding + size - lengths[i]
+        if not found or tokens > max_tokens or padding > max_padding:
             found.append([])
-            tokens = lengths[i]
+            tokens, padding = lengths[i], 0
         found[-1].append(i)
     return found
 
@@ -102,14 +106,14 @@ def pad_states(rows: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
     """Hidden states of B proteins as one rectangle.
 
     Args:
-        rows: states of each protein, shape `(length, D)`, any float.
+        rows: states of each protein, shape `(length, D)`, of one float type.
 
     Returns:
-        `hidden (B, T, D)`, float32, zero behind each protein, and `residues (B, T)`, bool, T the longest length.
+        `hidden (B, T, D)`, of that type, zero behind each protein, and `residues (B, T)`, bool, T the longest length.
     """
     lengths = np.array([len(row) for row in rows])
     mask = np.arange(lengths.max()) < lengths[:, None]
-    hidden = np.zeros((*mask.shape, rows[0].shape[1]), dtype=np.float32)
+    hidden = np.zeros((*mask.shape, rows[0].shape[1]), dtype=rows[0].dtype)
     hidden[mask] = np.concatenate(rows)
     return {"hidden": torch.from_numpy(hidden), "residues": torch.from_numpy(mask)}
 
@@ -253,14 +257,22 @@ def shares(lengths: np.ndarray, world: int, quadratic: float = 0.0) -> list[list
     return [sorted(indices) for indices in dealt]
 
 
-def by_length(lengths: Sequence[int], max_tokens: int, *, packed: bool = False) -> list[list[int]]:
+def by_length(
+    lengths: Sequence[int], max_tokens: int, *, packed: bool = False, max_padding: float = math.inf
+) -> list[list[int]]:
     """Indices of proteins in batches of like length, the longest first.
 
     Each batch holds at most `max_tokens` tokens, the padding included where it is not packed; a longer protein makes a
     batch of its own. The longest come first, so that a batch that does not fit the memory fails at once and not at the
     end.
+
+    Args:
+        lengths: tokens of each protein.
+        max_tokens: of a batch.
+        packed: batches have no padding.
+        max_padding: tokens of padding in a batch; with more, another batch costs less than the padding would.
     """
-    return _cut(longest_first(lengths).tolist(), lengths, max_tokens, packed)
+    return _cut(longest_first(lengths).tolist(), lengths, max_tokens, packed, max_padding)
 
 
 def longest_first(lengths: Sequence[int] | np.ndarray) -> np.ndarray:

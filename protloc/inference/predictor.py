@@ -66,5 +66,5 @@ class Predictor:
         encoded = [self.encoder.encode(sequence) for sequence in sequences]
         out = np.empty((len(encoded), len(self.names)), dtype=np.float32)
         for indices, logits in self.forward.over(encoded, lambda batch: self.forward.model(**batch).logits.float()):
-            out[indices] = logits.cpu().numpy()
+            out[indices] = logits.numpy()
         return out

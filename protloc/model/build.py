@@ -16,9 +16,8 @@ from transformers.utils import logging as hf_logging
 from protloc.config import ModelConfig
 from protloc.data.encoding import ResidueEncoder
 from protloc.errors import UserError
-from protloc.model.classifier import ProteinClassifier, drop_unused, without_pooler
+from protloc.model.classifier import ProteinClassifier, adapt, without_pooler
 from protloc.model.configuration import ProteinClassifierConfig, TinyConfig
-from protloc.model.packed import enable_packing
 from protloc.model.tokenizer import residue_tokenizer
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ def build_model(options: ModelConfig, names: Sequence[str]) -> tuple[ProteinClas
     model = ProteinClassifier(config)
     if options.name_or_path is not None:
         model.backbone = _pretrained(options, backbone_config)
-        enable_packing(model.backbone)
     freeze(model, options.freeze_layers)
     return model, tokenizer
 
@@ -148,7 +146,7 @@ def _pretrained(options: ModelConfig, config: PreTrainedConfig) -> PreTrainedMod
         raise _unloadable(options, error) from error
     finally:
         hf_logging.set_verbosity(verbosity)
-    drop_unused(backbone)
+    adapt(backbone)
     missing = sorted(set(info["missing_keys"]) & set(backbone.state_dict()))
     if missing:
         raise UserError(

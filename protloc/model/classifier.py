@@ -16,6 +16,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING, AutoModel
 
 from protloc.data.encoding import kept_ends
 from protloc.model.configuration import ProteinClassifierConfig
+from protloc.model.layers import fuse
 from protloc.model.packed import Packing, enable_packing, unpack
 from protloc.model.pooling import build_pooling
 
@@ -41,8 +42,7 @@ class ProteinClassifier(PreTrainedModel):
     def __init__(self, config: ProteinClassifierConfig) -> None:
         super().__init__(config)
         self.backbone = AutoModel.from_config(config.backbone, **without_pooler(config.backbone))
-        drop_unused(self.backbone)
-        enable_packing(self.backbone)
+        adapt(self.backbone)
         self.towers = getattr(config.backbone, "towers", 1)
         self.pooling = build_pooling(config.pooling, config.backbone.hidden_size, self.towers)
         self.dropout = nn.Dropout(config.dropout)
@@ -117,10 +117,7 @@ class ProteinClassifier(PreTrainedModel):
         if backbone.model_type == "esm" and backbone.position_embedding_type == "absolute":
             position_ids = position_ids + backbone.pad_token_id + 1
         output = self.backbone(input_ids=input_ids[None], position_ids=position_ids[None], packing=packing)
-        hidden_BTD, real_BT = unpack(output.last_hidden_state[0], packing.lengths)
-        residues_BT = real_BT.clone()
-        residues_BT[real_BT] = self._residues(input_ids)
-        return hidden_BTD, residues_BT
+        return unpack(output.last_hidden_state[0], self._residues(input_ids), packing)
 
     def _residues(self, input_ids: Tensor) -> Tensor:
         """False at the backbone's special tokens."""
@@ -193,7 +190,12 @@ def without_pooler(config: PreTrainedConfig) -> dict[str, bool]:
     return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}
 
 
-def drop_unused(backbone: PreTrainedModel) -> None:
-    """Remove ESM-2's contact head: a classification loss gives it no gradient."""
+def adapt(backbone: PreTrainedModel) -> None:
+    """What is done to a backbone of transformers, in place: it learns to read packed batches, and gets faster.
+
+    ESM-2's contact head is removed: a classification loss gives it no gradient.
+    """
     if hasattr(backbone, "contact_head"):
         del backbone.contact_head
+    enable_packing(backbone)
+    fuse(backbone)

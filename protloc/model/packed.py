@@ -34,6 +34,9 @@ HAS_SPLITS = varlen_attn is not None and "num_splits" in inspect.signature(varle
 INVARIANT: dict[str, Any] = {"num_splits": 1} if HAS_SPLITS else {}
 """Keeps the kernel from splitting keys by the longest protein at hand: the same answer in any company, to the bit."""
 
+SCORES = 3 * 2**20
+"""Bytes of attention scores that a CPU computes at once, in its cache; in bf16 a head of a protein of 1,254 tokens."""
+
 PACKABLE = ("bert", "esm")
 """Backbones whose attention is the only place where a protein meets its neighbours in the row."""
 
@@ -73,13 +76,23 @@ def choose_attention(wanted: str, backbone: PreTrainedModel, device: torch.devic
         UserError: `packed`, and the backbone cannot.
     """
     able = backbone.config._attn_implementation == NAME
+    if device.type == "cuda" and precision != "fp32":
+        able = able and has_kernel(backbone.config, device)
     if wanted == "packed" and not able:
         raise UserError(
-            f"model.attention=packed, but a {backbone.config.model_type} backbone cannot be packed; take auto or padded"
+            f"model.attention=packed, but a {backbone.config.model_type} backbone cannot be packed on this "
+            f"{device.type.upper()}; take auto or padded"
         )
     if wanted == "auto":
         return "packed" if able and (device.type == "cpu" or precision != "fp32") else "padded"
     return wanted
+
+
+def has_kernel(backbone: PreTrainedConfig, device: torch.device) -> bool:
+    """Whether PyTorch's kernel over many proteins runs on a GPU: from Ampere on, for heads of up to 256 channels."""
+    size = backbone.hidden_size // backbone.num_attention_heads
+    new = torch.cuda.get_device_capability(device) >= (8, 0)
+    return varlen_attn is not None and new and size % 8 == 0 and size <= 256
 
 
 @dataclass(frozen=True)
@@ -150,9 +163,24 @@ def _by_protein(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int
     parts = []
     for (count, length), *qkv in zip(found, *split, strict=True):
         q, k, v = (x_HSK.unflatten(1, (count, length)).transpose(0, 1) for x_HSK in qkv)
-        out_NHLK = nn.functional.scaled_dot_product_attention(q, k, v, scale=scaling)
+        out_NHLK = _attend(q, k, v, scaling)
         parts.append(out_NHLK.transpose(1, 2).flatten(0, 1))
     return torch.cat(parts)[None]
+
+
+def _attend(q_NHLK: Tensor, k_NHLK: Tensor, v_NHLK: Tensor, scaling: float | None) -> Tensor:
+    """Attention within N proteins of one length, `(N, H, L, K)`.
+
+    PyTorch's function never holds all scores. In half precision a CPU computes plain products up to twice as fast,
+    where the scores fit its cache: a few heads at a time, and no long proteins, whose scores training would keep.
+    """
+    heads = SCORES // (q_NHLK.element_size() * q_NHLK.shape[2] ** 2)
+    if q_NHLK.is_cuda or q_NHLK.dtype == torch.float32 or not heads:
+        return nn.functional.scaled_dot_product_attention(q_NHLK, k_NHLK, v_NHLK, scale=scaling)
+    scale = q_NHLK.shape[-1] ** -0.5 if scaling is None else scaling
+    few = zip(*(x.flatten(0, 1).split(heads) for x in (q_NHLK * scale, k_NHLK, v_NHLK)), strict=True)
+    outs = [(q_SLK @ k_SLK.transpose(1, 2)).softmax(-1) @ v_SLK for q_SLK, k_SLK, v_SLK in few]
+    return torch.cat(outs).unflatten(0, q_NHLK.shape[:2])
 
 
 def runs(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -161,25 +189,25 @@ def runs(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield len(list(group)), length
 
 
-def unpack(row_TD: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+def unpack(row_TD: Tensor, residues_T: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
     """Packed states as a padded rectangle, for the head: its cost is small, and it has one code for both.
 
     Args:
         row_TD: shape `(T, D)`.
-        lengths: tokens of each protein; their sum is T.
+        residues_T: shape `(T,)`, bool, false at special tokens.
+        packing: the proteins.
 
     Returns:
-        `(B, longest, D)`, zero at padding, and its mask `(B, longest)`, bool.
+        `(B, longest, D)`, zero at padding, and `(B, longest)`, bool, true at residues.
     """
-    # Indices are made on the host from lengths that are there: asking a GPU for them would make it wait.
-    sizes_B = torch.tensor(lengths)
-    rows, width = len(lengths), int(sizes_B.max())
-    shifts_B = torch.arange(rows) * width - (sizes_B.cumsum(0) - sizes_B)
-    places_T = torch.arange(len(row_TD)) + shifts_B.repeat_interleave(sizes_B)
-    mask_BT = torch.arange(width)[None] < sizes_B[:, None]
-    padded = row_TD.new_zeros(rows * width, row_TD.shape[1])
-    padded = padded.index_copy(0, places_T.to(row_TD.device, non_blocking=True), row_TD)
-    return padded.unflatten(0, (rows, width)), mask_BT.to(row_TD.device, non_blocking=True)
+    rows, width, starts_B = len(packing.lengths), packing.max_length, packing.cu_seqlens[:-1]
+    shifts_B = torch.arange(rows, device=row_TD.device) * width - starts_B
+    # With its size given: else the host would wait for a GPU to hear of it.
+    shifts_T = shifts_B.repeat_interleave(packing.cu_seqlens.diff(), output_size=len(row_TD))
+    places_T = torch.arange(len(row_TD), device=row_TD.device) + shifts_T
+    padded = row_TD.new_zeros(rows * width, row_TD.shape[1]).index_copy_(0, places_T, row_TD)
+    residues = residues_T.new_zeros(rows * width).index_copy_(0, places_T, residues_T)
+    return padded.unflatten(0, (rows, width)), residues.unflatten(0, (rows, width))
 
 
 AttentionInterface.register(NAME, packed_attention)

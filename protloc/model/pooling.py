@@ -19,8 +19,7 @@ class MeanPooling(nn.Module):
 
     def forward(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Shape `(B, D)`; zeros for a protein without residues."""
-        mask_BT1 = mask_BT[..., None].to(hidden_BTD.dtype)
-        return (hidden_BTD * mask_BT1).sum(1) / mask_BT1.sum(1).clamp(min=1)
+        return (hidden_BTD * mask_BT[..., None]).sum(1) / mask_BT.sum(1, keepdim=True).clamp(min=1)
 
 
 class ClsPooling(nn.Module):

@@ -45,3 +45,9 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     """The context in which a forward pass computes in `precision`."""
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")
+
+
+def exact(precision: str, device: torch.device) -> None:
+    """Where `precision` is fp32, have a GPU compute it in full: its convolutions and LSTMs would take tf32."""
+    if device.type == "cuda" and precision == "fp32":
+        torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]  # made when torch is imported

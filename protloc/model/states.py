@@ -141,6 +141,7 @@ def frozen_states(
     pooled = not any(True for _ in model.pooling.parameters())
     precise = pooled or forward.precision == "fp32"
     dtype = np.float32 if precise else np.float16
+    kept_as = torch.float32 if precise else torch.float16
     kind = f"{model.config.pooling if pooled else 'residues'} {forward.precision} {np.dtype(dtype)}"
     store = StateStore(folder / states_key(model, encoder, kind), encoder)
     wanted = list(dict.fromkeys(sequences))
@@ -156,7 +157,7 @@ def frozen_states(
 
     def states(batch: dict[str, Any]) -> Tensor:
         hidden_BTD, residues_BT = model.encode(**batch)
-        return model.pooling(hidden_BTD.float(), residues_BT) if pooled else hidden_BTD[residues_BT]
+        return model.pooling(hidden_BTD.float(), residues_BT) if pooled else hidden_BTD[residues_BT].to(kept_as)
 
     for begin in range(0, len(missing), SHARD):
         shard, shard_rows = missing[begin : begin + SHARD], rows[begin : begin + SHARD]
@@ -166,7 +167,7 @@ def frozen_states(
             done = begin
             for indices, found in forward.over(encoded, states):
                 ends = np.cumsum([offsets[i + 1] - offsets[i] for i in indices])[:-1]
-                for i, part in zip(indices, np.split(found.float().cpu().numpy(), ends), strict=True):
+                for i, part in zip(indices, np.split(found.numpy(), ends), strict=True):
                     out[offsets[i] : offsets[i + 1]] = part
                 done += len(indices)
                 told(done, len(missing))

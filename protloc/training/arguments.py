@@ -65,6 +65,7 @@ def training_arguments(
         "use_cpu": device.type == "cpu",
         "ddp_backend": None if options.backend in ("auto", "smddp") else options.backend,
         "ddp_find_unused_parameters": False,  # there are none: see build.py
+        "ddp_broadcast_buffers": False,  # none ever changes
         "train_sampling_strategy": "group_by_length",
         "remove_unused_columns": False,  # the collator reads the sequences
         "eval_strategy": "epoch",
@@ -84,11 +85,14 @@ def training_arguments(
         **(_for_gpu(device, precision) if device.type == "cuda" else {"dataloader_pin_memory": False}),
     }
     try:
-        return TrainingArguments(**{**values, **options.args})
+        made = TrainingArguments(**{**values, **options.args})
     except (ValueError, ImportError) as error:
         if not options.args:
             raise  # ours
         raise UserError(f"trainer.args do not fit: {' '.join(str(error).split())}", exit_code=2) from error
+    if made.n_gpu > 1:  # one process has one GPU; Trainer would cut its batches up for all that it sees
+        made._n_gpu = 1
+    return made
 
 
 def _sharded(options: TrainerConfig) -> dict[str, Any]:

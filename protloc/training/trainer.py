@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +87,23 @@ class ProteinTrainer(Trainer):
         Processes exchange their gradients once, with the last part.
         """
         *early, last = inputs["parts"]
+        for _ in range(self._spare(inputs["parts"])):
+            with self.accelerator.no_sync(model):
+                super().training_step(model, last, torch.tensor(torch.inf))  # divided by infinity: its gradient is 0
         losses = []
         for part in early:
             with self.accelerator.no_sync(model):
                 losses.append(super().training_step(model, part, num_items_in_batch))
         losses.append(super().training_step(model, last, num_items_in_batch))
         return torch.stack(losses).sum()
+
+    def _spare(self, parts: Sequence[dict[str, Any]]) -> int:
+        """Passes to make for the others' sake: where the weights are dealt out, no process can compute alone."""
+        if not self.is_fsdp_enabled or self.args.world_size == 1:
+            return 0
+        most = torch.tensor(len(parts), device=self.args.device)
+        torch.distributed.all_reduce(most, op=torch.distributed.ReduceOp.MAX)
+        return int(most) - len(parts)
 
     def prediction_step(
         self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None = None
@@ -100,11 +112,12 @@ class ProteinTrainer(Trainer):
 
         Trainer's own step talks to the other processes, once a part; but they may have more parts, or fewer.
         """
-        logits, labels = [], []
+        parts = self._prepare_inputs(inputs)["parts"]
+        labels = [part.pop("labels") for part in parts]
         with torch.no_grad(), self.compute_loss_context_manager():
-            for part in self._prepare_inputs(inputs)["parts"]:
-                labels.append(part.pop("labels"))
-                logits.append(model(**part).logits.float())
+            for _ in range(self._spare(parts)):
+                model(**parts[-1])
+            logits = [model(**part).logits.float() for part in parts]
         back = torch.tensor(inputs["order"]).argsort().to(logits[0].device)  # the rows' own order
         return None, torch.cat(logits)[back], torch.cat(labels)[back]
 
