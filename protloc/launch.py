@@ -92,18 +92,23 @@ def _rank(function: Callable[..., Any], arguments: tuple[Any, ...], handlers: li
 
 
 def _cause(error: Any, world: int) -> Exception:
-    """The exception for the first rank that failed."""
+    """What the user can mend, whichever rank said it; else the exception for the first rank that failed."""
+    for failure in error.failures.values():
+        kind, _, text = _said(failure).get("message", "").partition(": ")
+        if kind == UserError.__name__:
+            return UserError(text)
     rank, failure = error.get_first_failure()
-    said = failure.message if isinstance(failure.message, dict) else {}
-    message, traceback = said.get("message", ""), (said.get("extraInfo") or {}).get("py_callstack")
-    kind, _, text = message.partition(": ")
-    if kind == UserError.__name__:
-        return UserError(text)
+    traceback = (_said(failure).get("extraInfo") or {}).get("py_callstack")
     head = f"rank {rank} of {world} failed with exit code {failure.exitcode}"
     if traceback is None:  # killed, or out of memory, or it could not even start
         name = signal.Signals(-failure.exitcode).name if failure.exitcode < 0 else "no traceback"
         return RankError(f"{head} ({name}); the others were ended")
     return RankError(f"{head}; the others were ended\n\n{traceback}")
+
+
+def _said(failure: Any) -> dict[str, Any]:
+    """What a rank left behind about its end."""
+    return failure.message if isinstance(failure.message, dict) else {}
 
 
 @contextmanager

@@ -245,6 +245,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # PyTorch's compiler warns of itself
 def test_compiled_layers_change_nothing_and_are_few(tmp_path: Path) -> None:
     if shutil.which("g++") is None:
         pytest.skip("PyTorch compiles with g++, which is not here")

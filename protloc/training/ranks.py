@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -70,8 +71,12 @@ def joined(options: TrainerConfig) -> Iterator[Ranks]:
     ranks = Ranks(PartialState(cpu=cpu, backend=None if options.backend == "auto" else options.backend))
     try:
         yield ranks
-    finally:
-        ranks._state.destroy_process_group()
+    except BaseException:
+        # When this process ends, and not before: that breaks what the others wait for, and the reason must be on record
+        # by then, else one of them is taken for the first that failed.
+        atexit.register(ranks._state.destroy_process_group)
+        raise
+    ranks._state.destroy_process_group()
 
 
 def _smddp() -> None:
