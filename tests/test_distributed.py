@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.backbones import write_esm2
 from tests.commands import ROOT, fasta, run
@@ -56,15 +57,24 @@ def test_under_torchrun_it_joins(folder: Path, tmp_path: Path) -> None:
     assert (out / "train.log").read_text().count("epoch 3 of 3") == 1
 
 
+def test_weights_are_not_sharded_on_a_cpu(folder: Path, tmp_path: Path) -> None:
+    result = run("train.py", *words(tmp_path / "x", "trainer.processes=2", "trainer.strategy=fsdp"), cwd=folder)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: trainer.strategy=fsdp shares a model out over GPUs, and this run is on the CPU; take ddp\n"
+    )
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="accelerate shares weights out over GPUs only: needs two")
 def test_sharded_weights_give_the_same_figures(folder: Path, tmp_path: Path) -> None:
     backbone = write_esm2(tmp_path / "backbone")
     more = ["model=esm2_8m", f"model.name_or_path={backbone}", "model.pooling=mean", "trainer.epochs=2",
             "trainer.batch_size=8", "model.dropout=0", "trainer.learning_rate=1e-3",
             "trainer.max_tokens=60"]  # fmt: skip  # in parts, and not always as many for both
-    base = [word for word in words(tmp_path / "x") if not word.startswith(("model.", "hydra"))]
+    base = [word for word in words(tmp_path / "x") if not word.startswith(("model.", "hydra", "trainer.gpus"))]
     for name, strategy in (("ddp", []), ("fsdp", ["trainer.strategy=fsdp", "trainer.activation_checkpointing=true"])):
-        result = run("train.py", *base, *more, "trainer.processes=2", *strategy, f"hydra.run.dir={tmp_path / name}",
+        result = run("train.py", *base, *more, "trainer.gpus=2", *strategy, f"hydra.run.dir={tmp_path / name}",
                      cwd=folder, cache=folder / "cache")  # fmt: skip
         assert result.returncode == 0, result.stderr
     assert_same_figures(tmp_path / "fsdp", tmp_path / "ddp")

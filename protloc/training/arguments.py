@@ -160,6 +160,8 @@ def check_options(options: TrainerConfig) -> None:
     device = training_device(options)
     if device.type == "cpu":  # asking a GPU would take memory on it, in a process that may only start others
         pick_precision(options.precision, device)
+        if options.strategy == "fsdp":  # accelerate would leave it out without a word
+            raise UserError("trainer.strategy=fsdp shares a model out over GPUs, and this run is on the CPU; take ddp")
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:
