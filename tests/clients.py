@@ -42,6 +42,18 @@ def ask(server: Server, proteins: list[Protein]) -> list[dict[str, Any]]:
     raise AssertionError("the queue is always full")
 
 
+def begun(server: Server, size: int) -> http.client.HTTPConnection:
+    """A client whose request the server has taken, and whose body of `size` bytes it asks for."""
+    client = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=120)
+    client.putrequest("POST", "/invocations")
+    for name, value in (("Content-Type", "text/x-fasta"), ("Content-Length", str(size)), ("Expect", "100-continue")):
+        client.putheader(name, value)
+    client.endheaders()
+    expected = b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert client.sock.recv(len(expected), socket.MSG_WAITALL) == expected
+    return client
+
+
 def assert_rows(answer: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
     assert [row["id"] for row in answer] == [row["id"] for row in expected]
     given = np.array([[row["probabilities"][name] for name in NAMES] for row in answer])
@@ -72,6 +84,15 @@ def raw(server: Server, head: str, parts: Iterable[bytes] = ()) -> tuple[int, st
 def connection(server: Server) -> socket.socket:
     host, port = server.url.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=60)
+
+
+def listens(server: Server) -> bool:
+    """Whether it takes connections."""
+    try:
+        connection(server).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def wire(head: str) -> bytes:

@@ -25,9 +25,11 @@ class Slow:
     """A predictor that waits to be let go."""
 
     def __init__(self, predictor: Predictor) -> None:
-        self.predictor, self.go, self.batches = predictor, threading.Event(), list[int]()
+        self.predictor, self.begun, self.go = predictor, threading.Event(), threading.Event()
+        self.batches: list[int] = []
 
     def rows(self, given: list[Protein]) -> list[dict[str, Any]]:
+        self.begun.set()
         assert self.go.wait(30)
         self.batches.append(len(given))
         return self.predictor.rows(given)
@@ -41,7 +43,7 @@ def slow(model_dir: Path) -> Slow:
 def test_requests_are_computed_together_and_a_full_queue_refuses(slow: Slow) -> None:
     batcher = Batcher(slow, queue=3, wait=0.01)  # type: ignore[arg-type]
     first = batcher.submit(proteins(2), 60)
-    time.sleep(0.3)  # it is being computed; the others wait
+    assert slow.begun.wait(30)  # it is being computed; the others wait
     others = [batcher.submit(proteins(3), 60), batcher.submit(proteins(4), 60)]
     with pytest.raises(FullError):
         batcher.submit(proteins(1), 60)
@@ -56,7 +58,7 @@ def test_requests_are_computed_together_and_a_full_queue_refuses(slow: Slow) -> 
 def test_one_client_alone_waits_for_nobody_and_several_wait_for_each_other(slow: Slow) -> None:
     batcher = Batcher(slow, queue=9, wait=60.0)  # type: ignore[arg-type]
     first = batcher.submit(proteins(1), 60)
-    time.sleep(0.3)  # it is being computed; two more come
+    assert slow.begun.wait(30)  # it is being computed; two more come
     others = [batcher.submit(proteins(2), 60), batcher.submit(proteins(3), 60)]
     slow.go.set()
     assert [len(future.result(30)) for future in (first, *others)] == [1, 2, 3]
@@ -70,13 +72,13 @@ def test_one_client_alone_waits_for_nobody_and_several_wait_for_each_other(slow:
 
 
 def test_a_short_request_is_not_held_up_by_a_long_one(slow: Slow) -> None:
-    slow.go.set()
     batcher = Batcher(slow, queue=9, wait=0.0, batch=64)  # type: ignore[arg-type]
     done: list[str] = []
     long = batcher.submit(proteins(1500), 60)
     long.add_done_callback(lambda _: done.append("long"))
     short = batcher.submit(proteins(1), 60)
     short.add_done_callback(lambda _: done.append("short"))
+    slow.go.set()
     assert [row["id"] for row in long.result(60)] == [f"p{i}" for i in range(1500)]
     assert done == ["short", "long"]
     batcher.close()
@@ -93,7 +95,7 @@ def test_closing_finishes_what_was_taken(slow: Slow) -> None:
 def test_a_request_that_waits_too_long_is_dropped(slow: Slow) -> None:
     batcher = Batcher(slow, queue=9, wait=0.0)  # type: ignore[arg-type]
     first = batcher.submit(proteins(1), 60)
-    time.sleep(0.2)
+    assert slow.begun.wait(30)
     late = batcher.submit(proteins(1), 0.1)
     time.sleep(0.2)
     slow.go.set()

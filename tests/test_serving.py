@@ -66,10 +66,14 @@ class Server:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(30)
+        self.close()
+        return code
+
+    def close(self) -> None:
+        """What a server that has ended leaves open."""
         self._reader.join(10)
         assert self.process.stderr is not None
         self.process.stderr.close()
-        return code
 
 
 @pytest.fixture(scope="module")
