@@ -31,10 +31,10 @@ import numpy as np
 import torch
 from transformers import BertConfig, EsmConfig, PreTrainedConfig
 
-from protloc.data.batching import as_batch, by_length
+from protloc.data.batching import as_batch
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.configuration import ProteinClassifierConfig
-from protloc.model.forward import CPU_TOKENS, GPU_TOKENS, MAX_PADDING
+from protloc.model.forward import CPU_TOKENS, GPU_TOKENS, Forward
 from protloc.model.packed import choose_attention
 from protloc.model.precision import autocast, pick_precision
 
@@ -111,8 +111,12 @@ def protein_lengths(fasta: Path | None, count: int) -> np.ndarray:
 class Way:
     """One recipe: its batches, its precision, and the loop over them."""
 
-    def __init__(self, recipe: str, model: ProteinClassifier, lengths: np.ndarray, longest: int, batch: int) -> None:
-        self.recipe, self.model, self.device = recipe, model, model.device
+    def __init__(
+        self, recipe: str, model: ProteinClassifier, optimizer: torch.optim.Optimizer, lengths: np.ndarray,
+        longest: int, batch: int,
+    ) -> None:  # fmt: skip
+        self.recipe, self.model, self.optimizer, self.device = recipe, model, optimizer, model.device
+        self.pad_id = int(model.config.backbone.pad_token_id)
         fast = pick_precision("auto", self.device)
         self.precision = "fp32" if recipe in ("aws", "hf_random") else fast
         if recipe == "packed":
@@ -124,7 +128,6 @@ class Way:
         self.peak_memory = 0
         self.longest = longest + 2
         self.batches = list(self._batches(np.array([len(p) for p in self.proteins]), 4 if recipe == "aws" else batch))
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
 
     def _batches(self, sizes: np.ndarray, count: int) -> Iterator[list[int]]:
         order = np.random.default_rng(2).permutation(len(sizes))
@@ -135,12 +138,11 @@ class Way:
 
     def _batch(self, indices: list[int]) -> dict[str, Any]:
         rows = [self.proteins[i] for i in indices]
-        pad_id = int(self.model.config.backbone.pad_token_id)
-        made = as_batch(rows, pad_id, packed=self.recipe == "packed", device=self.device)
+        made = as_batch(rows, self.pad_id, packed=self.recipe == "packed", device=self.device)
         if self.recipe == "aws":
             missing = self.longest - made["input_ids"].shape[1]
             made = {
-                "input_ids": torch.nn.functional.pad(made["input_ids"], (0, missing), value=pad_id),
+                "input_ids": torch.nn.functional.pad(made["input_ids"], (0, missing), value=self.pad_id),
                 "attention_mask": torch.nn.functional.pad(made["attention_mask"], (0, missing)),
             }
         return made
@@ -158,42 +160,45 @@ class Way:
     def train(self) -> float:
         """Real residues a second of forward, backward and optimizer step."""
         self.model.train()
-        optimizer = self.optimizer
 
-        def step(indices: list[int]) -> None:
-            with autocast(self.precision, self.device):
-                logits = self.model(**self._batch(indices)).logits
-            labels = torch.zeros(len(indices), dtype=torch.int64, device=self.device)
-            torch.nn.functional.cross_entropy(logits.float(), labels).backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        def work() -> None:
+            for indices in self.batches:
+                with autocast(self.precision, self.device):
+                    logits = self.model(**self._batch(indices)).logits
+                labels = torch.zeros(len(indices), dtype=torch.int64, device=self.device)
+                torch.nn.functional.cross_entropy(logits.float(), labels).backward()
+                self.optimizer.step()
+                self.optimizer.zero_grad(set_to_none=True)
 
-        return self._timed(step, self.batches)
+        return self._timed(work)
 
     def predict(self, max_tokens: int) -> float:
-        """Real residues a second of the forward pass; protloc fills its batches to `max_tokens`."""
+        """Real residues a second of the forward pass; protloc's ways as `Forward` goes, up to `max_tokens` at once."""
         self.model.eval()
-        batches = self.batches
-        if self.recipe in ("padded", "packed"):
-            sizes = [len(p) for p in self.proteins]
-            packed = self.recipe == "packed"
-            batches = by_length(sizes, max_tokens, packed=packed, max_padding=MAX_PADDING[self.device.type])
+        forward = Forward(
+            self.model, self.pad_id, device=self.device, precision=self.precision, max_tokens=max_tokens,
+            attention="packed" if self.recipe == "packed" else "padded",
+        )  # fmt: skip
+
+        def ours() -> None:
+            for _ in forward.over(self.proteins, lambda batch: self.model(**batch).logits.float()):
+                pass
 
         @torch.inference_mode()
-        def step(indices: list[int]) -> None:
-            with autocast(self.precision, self.device):
-                self.model(**self._batch(indices)).logits.float().cpu()
+        def theirs() -> None:
+            for indices in self.batches:
+                with autocast(self.precision, self.device):
+                    self.model(**self._batch(indices)).logits.float().cpu()
 
-        return self._timed(step, batches)
+        return self._timed(ours if self.recipe in ("padded", "packed") else theirs)
 
-    def _timed(self, step: Callable[[list[int]], None], batches: list[list[int]]) -> float:
+    def _timed(self, work: Callable[[], None]) -> float:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
             torch.cuda.synchronize()
         began = time.perf_counter()
         try:
-            for indices in batches:
-                step(indices)
+            work()
         except torch.OutOfMemoryError:
             self.optimizer.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()
@@ -213,7 +218,9 @@ def measure(options: argparse.Namespace, longest: int | None) -> tuple[dict[str,
         backbone=architecture(options.model), pooling="mean", num_labels=CLASSES, special_token_ids=[0]
     )
     model = ProteinClassifier(config).to(options.device)
-    ways = [Way(recipe, model, lengths.clip(max=limit), limit, options.batch) for recipe in options.recipes]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    lengths = lengths.clip(max=limit)
+    ways = [Way(recipe, model, optimizer, lengths, limit, options.batch) for recipe in options.recipes]
     seen: dict[str, dict[str, list[float]]] = {"train": {}, "predict": {}}
     for way in ways:
         way.warm_up(options.max_tokens)
@@ -222,6 +229,26 @@ def measure(options: argparse.Namespace, longest: int | None) -> tuple[dict[str,
             seen["predict"].setdefault(way.recipe, []).append(way.predict(options.max_tokens))
             seen["train"].setdefault(way.recipe, []).append(way.train())
     return {what: {r: statistics.median(speeds) for r, speeds in by.items()} for what, by in seen.items()}, ways
+
+
+def tables(options: argparse.Namespace, longest: int | None, precision: str) -> dict[str, dict[str, float]]:
+    """The figures for one maximum length, printed."""
+    before = dense_rate(options.device, precision)
+    found, ways = measure(options, longest)
+    limit = max(before, dense_rate(options.device, precision))  # a machine's clock varies
+    print(f"\none dense product reaches {limit / 1e12:.3g} TFLOP/s")
+    for what, speeds in found.items():
+        first = next(iter(speeds.values()))
+        head = "".join(f"{title:>12}" for title in ("residues/s", f"÷ {next(iter(speeds))}", "of limit"))
+        print(f"\n{what}, max length {longest or 'none'}\n  {'':18}{head}")
+        for way in ways:
+            speed = speeds[way.recipe]
+            share = (3 if what == "train" else 1) * way.flops * speed / way.residues / limit
+            print(f"  {way.recipe:18}{speed:12,.0f}{speed / first:12.2f}{share:12.1%}")
+    if options.device.type == "cuda":
+        print("peak memory in training: "
+              + ", ".join(f"{way.recipe} {way.peak_memory / 2**30:.1f} GiB" for way in ways))  # fmt: skip
+    return found
 
 
 def main() -> None:
@@ -247,28 +274,12 @@ def main() -> None:
         options.proteins, options.rounds, options.max_lengths = 24, 1, ["512", "1024"]
     results: dict[str, dict[str, dict[str, float]]] = {"train": {}, "predict": {}}
     fast = pick_precision("auto", options.device)
-    limit = 0.0
     name = torch.cuda.get_device_name(options.device) if options.device.type == "cuda" else "CPU"
     print(f"{options.model} on {name}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}; "
           f"hf_grouped_bf16, padded and packed compute in {fast}")  # fmt: skip
     for longest in options.max_lengths:
-        before = dense_rate(options.device, fast)
-        found, ways = measure(options, None if longest == "none" else int(longest))
-        limit = max(limit, before, dense_rate(options.device, fast))  # a machine's clock varies
-        print(f"\none dense product reaches {limit / 1e12:.3g} TFLOP/s")
-        for what, speeds in found.items():
+        for what, speeds in tables(options, None if longest == "none" else int(longest), fast).items():
             results[what][longest] = speeds
-            first = next(iter(speeds.values()))
-            head = "".join(f"{title:>12}" for title in ("residues/s", f"÷ {next(iter(speeds))}", "of limit"))
-            print(f"\n{what}, max length {longest}\n  {'':18}{head}")
-            for way in ways:
-                speed = speeds[way.recipe]
-                share = (3 if what == "train" else 1) * way.flops * speed / way.residues / limit
-                print(f"  {way.recipe:18}{speed:12,.0f}{speed / first:12.2f}{share:12.1%}")
-        if options.device.type == "cuda":
-            print("peak memory in training: "
-                  + ", ".join(f"{way.recipe} {way.peak_memory / 2**30:.1f} GiB" for way in ways))  # fmt: skip
-        del ways  # with their model, before the next one is made
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 

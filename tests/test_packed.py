@@ -15,8 +15,8 @@ from protloc.data.batching import pack, pad
 from protloc.errors import UserError
 from protloc.model.build import build_model
 from protloc.model.classifier import ProteinClassifier
+from protloc.model.esm import FusedIntermediate, fuse
 from protloc.model.folder import encoder_of
-from protloc.model.layers import FusedIntermediate, fuse
 from protloc.model.packed import NAME, Packing, can_pack, choose_attention, packed_attention, runs, unpack
 from tests.backbones import write_esm2
 from tests.models import NAMES, build, model_options

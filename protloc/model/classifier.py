@@ -16,7 +16,6 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING, AutoModel
 
 from protloc.data.encoding import kept_ends
 from protloc.model.configuration import ProteinClassifierConfig
-from protloc.model.layers import fuse
 from protloc.model.packed import Packing, enable_packing, unpack
 from protloc.model.pooling import build_pooling
 
@@ -198,4 +197,7 @@ def adapt(backbone: PreTrainedModel) -> None:
     if hasattr(backbone, "contact_head"):
         del backbone.contact_head
     enable_packing(backbone)
-    fuse(backbone)
+    if backbone.config.model_type == "esm":
+        from protloc.model.esm import fuse  # its model's code takes a while to import, and others need none of it
+
+        fuse(backbone)

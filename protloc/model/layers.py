@@ -1,11 +1,10 @@
-"""The backbone's layers: compiled, without kept activations, with one kernel for what transformers does in five."""
+"""The backbone's layers: compiled, or without kept activations."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.models.esm.modeling_esm import EsmIntermediate
 
 CHECKPOINTING = {"use_reentrant": False}
 """PyTorch's own advice for activation checkpointing."""
@@ -25,22 +24,3 @@ def compile_layers(backbone: PreTrainedModel) -> None:
     layers: nn.ModuleList = backbone.encoder.layer
     for layer in layers:
         layer.compile(dynamic=True)
-
-
-class FusedIntermediate(EsmIntermediate):
-    """ESM-2's wide layer with PyTorch's own exact GELU.
-
-    transformers writes the function out, in five steps over the model's widest states: each is read, written and kept
-    for the backward pass, and in half precision rounded.
-    """
-
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        """From `(..., D)` to `(..., inner)`."""
-        return nn.functional.gelu(self.dense(hidden_states))
-
-
-def fuse(backbone: PreTrainedModel) -> None:
-    """Let an ESM-2 backbone compute its GELUs in one step each, in place; weights and names stay."""
-    for module in backbone.modules():
-        if type(module) is EsmIntermediate:
-            module.__class__ = FusedIntermediate

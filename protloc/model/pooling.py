@@ -10,6 +10,11 @@ import torch
 from torch import Tensor, nn
 
 
+def mean(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """The mean over residues, `(B, D)`; zeros for a protein without any."""
+    return (hidden_BTD * mask_BT[..., None]).sum(1) / mask_BT.sum(1, keepdim=True).clamp(min=1)
+
+
 class MeanPooling(nn.Module):
     """The mean over residues."""
 
@@ -19,7 +24,7 @@ class MeanPooling(nn.Module):
 
     def forward(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Shape `(B, D)`; zeros for a protein without residues."""
-        return (hidden_BTD * mask_BT[..., None]).sum(1) / mask_BT.sum(1, keepdim=True).clamp(min=1)
+        return mean(hidden_BTD, mask_BT)
 
 
 class ClsPooling(nn.Module):
@@ -78,8 +83,7 @@ class AttentionPooling(nn.Module):
         weights_BTH = self.scores(hidden_BTD).masked_fill(outside_BT1, lowest).softmax(1)
         found_BHD = weights_BTH.transpose(1, 2) @ hidden_BTD
         highest_BD = hidden_BTD.masked_fill(outside_BT1, lowest).amax(1)
-        mean_BD = (hidden_BTD * mask_BT[..., None]).sum(1) / mask_BT.sum(1, keepdim=True).clamp(min=1)
-        return torch.cat([found_BHD.flatten(1), highest_BD, mean_BD], dim=-1)
+        return torch.cat([found_BHD.flatten(1), highest_BD, mean(hidden_BTD, mask_BT)], dim=-1)
 
 
 Pooling = MeanPooling | ClsPooling | LightAttention | AttentionPooling
