@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -22,6 +23,8 @@ from tests.container import Host, lose, play, prepare
 
 pytest.importorskip("sagemaker_training", reason="needs SageMaker's toolkits, in the extra [dev]")
 pytest.importorskip("sagemaker_pytorch_container", reason="needs SageMaker's toolkits, in the extra [dev]")
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "deeploc" / "deeploc_single_label.fasta"
 
 WORDS = (
     "data=fasta", "data.train=train.fasta", "data.test=test.fasta", *SMALL_TINY, "trainer.precision=fp32",
@@ -50,9 +53,9 @@ def figures(path: Path) -> dict[str, Any]:
     }
 
 
-def local(folder: Path) -> dict[str, Any]:
+def local(folder: Path, words: tuple[str, ...] = WORDS) -> dict[str, Any]:
     """What train.py finds here with the same words."""
-    result = run("train.py", *WORDS, "hydra.run.dir=local", cwd=folder, cache=folder / "cache")
+    result = run("train.py", *words, "hydra.run.dir=local", cwd=folder, cache=folder / "cache")
     assert result.returncode == 0, result.stderr
     return figures(folder / "local" / "metrics.json")
 
@@ -94,6 +97,22 @@ def test_one_machine_with_two_processes(aws: Aws, folder: Path) -> None:
     metrics = json.loads((base / "output" / "data" / "metrics.json").read_text())
     assert float(shown["objective"][0]) == pytest.approx(metrics["validation"]["mcc"], abs=1e-6)
     assert float(shown["test:accuracy"][0]) == pytest.approx(metrics["test"]["accuracy"], abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.is_file(), reason="needs the real DeepLoc proteins, which are not in the repository")
+def test_real_proteins(aws: Aws, folder: Path) -> None:
+    words = (*WORDS[3:], "data=deeploc", f"data.path={REAL}", "data.limit=300")
+    hosts = prepare(request(aws, *words, *WHERE), folder / "opt")
+    assert ended(hosts) == 0, hosts[0].log
+    output = hosts[0].base / "output" / "data"
+    same(figures(output / "metrics.json"), local(folder, words))
+    here, there = (
+        list(csv.DictReader((place / "predictions_test.csv").read_text().splitlines()))
+        for place in (folder / "local", output)
+    )
+    assert [(row["id"], row["location"]) for row in there] == [(row["id"], row["location"]) for row in here]
+    assert len(there) == 300
 
 
 @pytest.mark.slow
