@@ -173,6 +173,12 @@ def check_place(root: type, arguments: list[str]) -> None:
         )
 
 
+def with_home(word: str) -> str:
+    """`data.path=~/x.fasta` with the folder that `~` stands for: shells leave it where the name has a dot."""
+    name, found, value = word.partition("=~/")
+    return f"{name}={os.path.expanduser('~')}/{value}" if found and name.replace(".", "").isidentifier() else word
+
+
 def as_rank(arguments: list[str], rank: int) -> list[str]:
     """The command line of one of several processes under torchrun: the first one alone writes and logs.
 
@@ -196,6 +202,7 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
     from protloc.schema import refrozen, register_schemas
 
     check_flags(sys.argv[1:])
+    sys.argv[1:] = [with_home(word) for word in sys.argv[1:]]
     if root is TrainConfig:
         sys.argv[1:] = overrides_to_resume(sys.argv[1:])
         if outer_rank() is not None:

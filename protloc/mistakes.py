@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from typing import Any, NoReturn
 
 from protloc.errors import UserError
@@ -45,6 +46,9 @@ def mistake(error: BaseException) -> str | None:
         error = error.__cause__
     if isinstance(error, OmegaConfBaseException):
         return _no_value(error)
+    several = re.match(r"Ambiguous value for argument '(.+?)'\s", str(error))
+    if several:
+        return f"{several[1]!r} gives several values: add -m for a run with each, or write a list as [a,b]"
     if isinstance(error, HydraException) or type(error).__module__.startswith("yaml"):
         return " ".join(str(error).split())
     return None

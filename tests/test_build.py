@@ -57,6 +57,10 @@ def test_refuses_a_folder_without_a_model(tmp_path: Path) -> None:
     message = refused(model_options("tiny", tmp_path, name_or_path=str(tmp_path)))
     assert "cannot be loaded" in message
     assert "model.name_or_path=" in message
+    nowhere = str(tmp_path / "nowhere")
+    assert refused(model_options("tiny", tmp_path, name_or_path=nowhere)) == (
+        f"model.name_or_path={nowhere}: no such folder"
+    )
 
 
 def test_refuses_pickled_weights(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ MISTAKES = [
     ("trainer.epochs=0", "trainer.epochs=0.0: must be at least 0.01"),
     ("model.dropout=2", "model.dropout=2.0: must be at most 0.9"),
     ("data.dual_labels=drop", "no option 'data.dual_labels'; there are: limit"),
+    ("seed=1,2", "'seed=1,2' gives several values: add -m for a run with each, or write a list as [a,b]"),
     ("--modle", "unrecognized arguments: --modle; options are given as name=value, see --help"),
     ("trainer.args.logging_step=3", "no option 'trainer.args.logging_step'; did you mean trainer.args.logging_steps?"),
     ("trainer.args.logging_steps=often", "trainer.args.logging_steps=often: must be a number"),
@@ -55,6 +56,13 @@ def test_a_missing_value_is_explained(tmp_path: Path) -> None:
     )
     result = run("predict.py", "input=x.fasta")
     assert (result.returncode, result.stderr.startswith("error: model_dir is missing: give model_dir=...")) == (2, True)
+
+
+def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = run("train.py", "data=deeploc", "data.path=~/x.fasta", "hydra.run.dir=~/run", cache=tmp_path / "cache")
+    assert (result.returncode, result.stderr) == (1, f"error: {tmp_path}/x.fasta: no such file\n")
+    assert (tmp_path / "run" / "train.log").is_file()
 
 
 def test_more_gpus_than_there_are(tmp_path: Path) -> None:

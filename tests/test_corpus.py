@@ -112,6 +112,10 @@ def test_a_wrong_label_pattern(tmp_path: Path, pattern: str, message: str) -> No
             "{train}: class 'Golgi' has 1 training protein; each class needs 2 or more: add proteins, or take the "
             "class out",
         ),
+        (
+            records("a", {"Nucleus": 2, "Golgi": 2}),
+            "{train}: no class has the 3 training proteins that it takes to hold one out for validation: add proteins",
+        ),
         (records("a", {"Nucleus": 5}), "{train}: one class only, 'Nucleus'; a classifier needs 2 or more"),
         (
             records("a", {"Nucleus": 5, "length": 5}),

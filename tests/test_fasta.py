@@ -79,6 +79,8 @@ def test_a_broken_record_keeps_its_place(tmp_path: Path, record: str, broken: Br
         (b"MKV\n>a\nMK\n", "{path}:1: 'MKV' stands before the first header (`>id ...`)"),
         (b">a\nMK\0\n", "{path}:2: a zero byte: this is a binary file, not FASTA"),
         (b"\x7fELF\0\0\n", "{path}:1: a zero byte: this is a binary file, not FASTA"),
+        (b">a\rMK\r>b\rMK\r", "{path}:1: a carriage return inside a line, as old Macs end lines"),
+        (b">a\nMK\rMK\n", "{path}:2: a carriage return inside a line, as old Macs end lines"),
         (b">\xff\xfe\nMK\n", "{path}:1: the header is no UTF-8 text"),
         (gzip.compress(b">a\nMK\n" * 1000)[:-20], "{path}: broken gz file: "),
         (b"\x1f\x8b nothing", "{path}: broken gz file: "),

@@ -55,6 +55,14 @@ def test_quoted_cells_may_hold_delimiters_and_lines(tmp_path: Path) -> None:
     assert found == [(Protein("a", "MKV", "", 2), {"note": "x, y"}), (Protein("b", "MK", "", 4), {"note": "z"})]
 
 
+def test_semicolons_as_excel_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text('id;sequence;note\na;MKV;"x; y, z"\n')
+    assert list(read_table(str(path), "id", "sequence", ["note"])) == [
+        (Protein("a", "MKV", "", 2), {"note": "x; y, z"})
+    ]
+
+
 def test_a_long_protein_fits_a_cell(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_text("id,sequence\na," + "M" * 200_000 + "\n")

@@ -66,8 +66,14 @@ def _load(options: DataConfig) -> Corpus:
     counts, notes = Counter(source.counts), list(source.notes)
     splits = _with_validation(source.splits, options)
     for name, rows in splits.items():
-        if not len(rows):
-            raise UserError(f"{source.files[name]}: no {name} proteins")
+        if len(rows):
+            continue
+        if name not in source.files:  # a validation split that was to be held out
+            raise UserError(
+                f"{source.files['train']}: no class has the 3 training proteins that it takes to hold one out for "
+                "validation: add proteins"
+            )
+        raise UserError(f"{source.files[name]}: no {name} proteins")
     labels = LabelSpace.of(splits["train"]["location"])
     _check_classes(splits, labels, source.files)
     for flag, key, text in (

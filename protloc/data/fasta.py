@@ -16,6 +16,7 @@ from protloc.data.seen import Seen
 from protloc.errors import UserError
 
 GZIP_MAGIC = b"\x1f\x8b"
+OLD_MAC = "a carriage return inside a line, as old Macs end lines: tr '\\r' '\\n' < FILE > NEW mends it"
 
 
 @contextmanager
@@ -97,6 +98,8 @@ def _records(stream: Iterable[bytes], name: str) -> Iterator[tuple[str, int, byt
             header, start = _header(line[3:], name, number), number
             continue
         text = line.strip()
+        if b"\r" in text:
+            raise UserError(f"{name}:{number}: {OLD_MAC}")
         if b"\0" in text:
             raise UserError(f"{name}:{number}: a zero byte: this is a binary file, not FASTA")
         if not text:
@@ -114,6 +117,8 @@ def _header(line: bytes, name: str, number: int) -> str:
         text = line[1:].decode("utf-8").strip()
     except UnicodeDecodeError as error:
         raise UserError(f"{name}:{number}: the header is no UTF-8 text") from error
+    if "\r" in text:
+        raise UserError(f"{name}:{number}: {OLD_MAC}")
     if "\0" in text:
         raise UserError(f"{name}:{number}: a zero byte: this is a binary file, not FASTA")
     return text.replace("\t", " ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import itertools
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -83,10 +84,12 @@ def _need(path: str, wanted: Sequence[str], there: Sequence[str]) -> None:
 
 def _delimited(stream: BinaryIO, name: str) -> Cells:
     csv.field_size_limit(LONGEST_FIELD)
-    delimiter = "\t" if ".tsv" in Path(name).name.lower() else ","
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     try:
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        first = text.readline()
+        # Excel separates what it calls CSV by semicolons where the decimal sign is a comma.
+        delimiter = "\t" if ".tsv" in Path(name).name.lower() else max(",;", key=first.count)
+        reader = csv.reader(itertools.chain([first], text), delimiter=delimiter, strict=True)
         names = [title.strip() for title in next(reader, [])]
         yield 0, dict.fromkeys(names, "")
         line = reader.line_num + 1

@@ -6,6 +6,7 @@ import difflib
 import inspect
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
@@ -85,6 +86,8 @@ def _backbone(options: ModelConfig) -> tuple[PreTrainedConfig, PreTrainedTokeniz
             f"{options.name_or_path} is already tuned on DeepLoc's proteins, test set included: any figure measured "
             "with it here would be wrong. Take Rostlab/prot_bert_bfd (model=protbert_bfd) instead"
         )
+    if options.name_or_path.startswith(("/", "./", "../")) and not Path(options.name_or_path).is_dir():
+        raise UserError(f"model.name_or_path={options.name_or_path}: no such folder")
     try:
         config = AutoConfig.from_pretrained(options.name_or_path, revision=options.revision, trust_remote_code=False)
         source = AutoTokenizer.from_pretrained(
