@@ -184,6 +184,13 @@ def test_bad_requests_are_told_what_is_wrong(
 
 
 def test_an_answer_that_we_do_not_make(server: Server) -> None:
+    for accept, kind in (
+        ("text/csv;q=0.5, application/json;q=0.9", "application/json"), ("text/*", "text/csv"),
+        ("image/png, application/jsonlines;q=0.1", "application/jsonlines"), ("", "application/json"),
+    ):  # fmt: skip
+        answer = server.post('["MK"]', Accept=accept)
+        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
+    assert server.post('["MK"]', Accept="application/json;q=0").status_code == 406
     answer = server.post('["MK"]', Accept="image/png")
     assert (answer.status_code, answer.json()["error"][:16]) == (406, "Accept image/png")
 
@@ -198,7 +205,13 @@ def test_what_an_operator_asks(server: Server) -> None:
     metrics = httpx.get(f"{server.url}/metrics").text
     assert re.search(r'protloc_requests_total\{path="/invocations",status="200"\} \d', metrics)
     assert re.search(r"protloc_residues_total \d", metrics)
-    assert httpx.get(f"{server.url}/docs").status_code == 200
+    docs = httpx.get(f"{server.url}/docs").text
+    scripts = re.findall(r'(?:src|href)="([^"]+)"', docs)
+    assert len(scripts) == 3
+    for script in scripts:  # none from elsewhere
+        assert httpx.get(f"{server.url}{script}").status_code == 200
+    for path in ("/", "/ping", "/health"):
+        assert (httpx.head(f"{server.url}{path}").status_code, httpx.head(f"{server.url}{path}").text) == (200, "")
     assert httpx.get(f"{server.url}/nowhere").status_code == 404
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -132,18 +133,20 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
         yield
         await asyncio.to_thread(batcher.close)  # what has been taken is finished
 
-    app = FastAPI(title="protloc", version=protloc.__version__, lifespan=life)
-
+    app = FastAPIOffline("/docs", None, title="protloc", version=protloc.__version__, lifespan=life)
     app.add_middleware(Guard, config=config, metrics=metrics)
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
         return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers=PAGE_HEADERS)
 
+    @app.head("/ping", include_in_schema=False)
     @app.get("/ping")
     async def ping() -> dict[str, str]:
         return {"status": "ok"}
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     async def health() -> dict[str, Any]:
         return {"status": "ok", "waiting": len(batcher), "device": str(predictor.forward.device)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
@@ -18,7 +19,10 @@ from protloc.errors import UserError
 
 JSON, FASTA, CSV, LINES = "application/json", "text/x-fasta", "text/csv", "application/jsonlines"
 ACCEPTED = {JSON: JSON, FASTA: FASTA, "chemical/seq-aa-fasta": FASTA, "text/plain": FASTA, CSV: CSV}
-ANSWERS = {JSON: JSON, CSV: CSV, LINES: LINES, "application/x-ndjson": LINES, "*/*": JSON, "application/*": JSON}
+ANSWERS = {
+    JSON: JSON, CSV: CSV, LINES: LINES, "application/x-ndjson": LINES,
+    "*/*": JSON, "application/*": JSON, "text/*": CSV,
+}  # fmt: skip
 
 
 class BadInputError(Exception):
@@ -42,16 +46,26 @@ def kind_of(content_type: str) -> str:
 
 
 def answer_kind(accept: str) -> str:
-    """The first kind of answer that the client takes; JSON where it does not say.
+    """The kind of answer that the client likes best; JSON where it does not say.
+
+    Args:
+        accept: the header, as RFC 9110 has it: `text/csv;q=0.5, application/json`.
 
     Raises:
         BadInputError: 406, we make none of them.
     """
-    names = [part.split(";")[0].strip().lower() for part in accept.split(",") if part.strip()]
-    for name in names or [JSON]:
-        if name in ANSWERS:
+    parts = [part for part in accept.lower().split(",") if part.strip()] or [JSON]
+    for part in sorted(parts, key=_quality, reverse=True):
+        name = part.partition(";")[0].strip()
+        if name in ANSWERS and _quality(part) > 0:
             return ANSWERS[name]
     raise BadInputError(f"Accept {accept}: take one of {', '.join(sorted(set(ANSWERS.values())))}", 406)
+
+
+def _quality(part: str) -> float:
+    """How much a client likes this part of its Accept header, 0 (not at all) to 1."""
+    found = re.search(r";\s*q=([01](?:\.\d*)?)", part)
+    return float(found[1]) if found else 1.0
 
 
 def read(body: bytes, kind: str, max_proteins: int) -> list[Protein]:
