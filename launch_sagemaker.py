@@ -1,6 +1,6 @@
 """Run train.py on SageMaker: the command `protloc-launch` for a checkout."""
 
-from protloc.cli import launch
+from protloc.cli.main import launch
 
 if __name__ == "__main__":
     launch()

@@ -6,7 +6,7 @@
 The steps are in protloc/commands/predict.py.
 """
 
-from protloc.cli import predict
+from protloc.cli.main import predict
 
 if __name__ == "__main__":
     predict()

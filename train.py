@@ -8,7 +8,7 @@
 The steps are in protloc/commands/train.py.
 """
 
-from protloc.cli import train
+from protloc.cli.main import train
 
 if __name__ == "__main__":
     train()

@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 
 from protloc.config import DeepLocData
 from protloc.data.corpus import load_corpus
-from protloc.training.metrics import bootstrap_intervals, confusion_matrix, figures
+from protloc.tasks.confusion import bootstrap_intervals, confusion_matrix, figures
 
 ROOT = Path(__file__).resolve().parents[1]
 RESIDUES = b"ACDEFGHIKLMNPQRSTVWY"

@@ -21,11 +21,11 @@ import torch.distributed as dist
 from throughput import CLASSES, architecture, protein_lengths
 
 from protloc.data.batching import BatchOrder, RankBatches, as_batch
-from protloc.launch import launch
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.configuration import ProteinClassifierConfig
 from protloc.model.packed import attention_cost
 from protloc.model.precision import autocast, pick_precision
+from protloc.runs.processes import launch
 
 
 def measure(model_name: str, device_name: str, batch: int, steps: int, longest: int) -> tuple[float, float]:

@@ -52,7 +52,7 @@ class Figures:
 
 def serve_one_by_one(words: list[str]) -> None:
     """The server's process, without batching."""
-    from protloc import cli
+    from protloc.cli.main import serve
     from protloc.serving import app
     from protloc.serving.batcher import Batcher, Request
 
@@ -66,7 +66,7 @@ def serve_one_by_one(words: list[str]) -> None:
 
     app.Batcher = OneByOne
     sys.argv[1:] = [*words, "wait_ms=0"]
-    cli.serve()
+    serve()
 
 
 @contextmanager

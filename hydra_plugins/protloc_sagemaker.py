@@ -21,6 +21,6 @@ class SageMakerLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Send the jobs, a few at a time, and give back what they have found."""
-        from protloc.sagemaker_sweep import launch  # late: every command of Hydra's imports this module
+        from protloc.sagemaker.sweep import launch  # late: every command of Hydra's imports this module
 
         return launch(self.context, self.config, self.options, job_overrides, initial_job_idx)

@@ -1,7 +1,3 @@
 """protloc: from protein sequences to a trustworthy model of where in the cell each protein lives."""
 
-from protloc.registration import register
-
 __version__ = "0.1.0"
-
-register()

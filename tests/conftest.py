@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws import BUCKET, REGION, Aws
-from tests.commands import SMALL_TINY, fasta, run, train
+from tests.sagemaker.aws import BUCKET, REGION, Aws
+from tests.scripts import SMALL_TINY, fasta, run, train
 
 
 @pytest.fixture(scope="session")

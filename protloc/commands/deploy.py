@@ -10,18 +10,18 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protloc.cloud.archive import model_archive
-from protloc.cloud.aws import open_session, role_of
-from protloc.cloud.hosting import Endpoint, config_request, model_request, refusals, scaling_requests
-from protloc.cloud.invoke import invoke
-from protloc.cloud.plan import PREFIX
-from protloc.cloud.store import Store, bucket_of
-from protloc.cloud.transform import transform, transform_request
 from protloc.config import DeployConfig
 from protloc.data.read import read_proteins
 from protloc.data.records import Broken, Protein
 from protloc.data.tables import TableWriter, check_output
 from protloc.errors import UserError
+from protloc.sagemaker.archive import model_archive
+from protloc.sagemaker.aws import open_session, role_of
+from protloc.sagemaker.hosting import Endpoint, config_request, model_request, refusals, scaling_requests
+from protloc.sagemaker.invoke import invoke
+from protloc.sagemaker.plan import PREFIX
+from protloc.sagemaker.store import Store, bucket_of
+from protloc.sagemaker.transform import transform, transform_request
 
 if TYPE_CHECKING:
     import boto3

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protloc.cloud.aws import open_session
-from protloc.cloud.follow import Job, TuningJob, status, tuning_status
 from protloc.config import LaunchConfig
 from protloc.errors import UserError
+from protloc.sagemaker.aws import open_session
+from protloc.sagemaker.follow import Job, TuningJob, status, tuning_status
 
 if TYPE_CHECKING:
     import boto3

@@ -12,13 +12,12 @@ import torch
 from transformers import set_seed
 from transformers.utils import logging as hf_logging
 
-from protloc.config import TrainConfig
+from protloc.config import TrainConfig, maximized
 from protloc.data.corpus import load_corpus
-from protloc.devices import own_gpus
-from protloc.launch import launch, outer_rank
-from protloc.leaderboard import maximized
 from protloc.model.build import build_model
 from protloc.model.folder import encoder_of
+from protloc.runs.devices import own_gpus
+from protloc.runs.processes import launch, outer_rank
 from protloc.training.arguments import check_options, gpus_here
 from protloc.training.checkpoints import checkpoint_to_resume
 from protloc.training.evaluation import Evaluation, evaluate_split

@@ -9,9 +9,9 @@ from protloc.config.cluster import ClusterConfig, TunerConfig
 from protloc.config.data import CsvData, DataConfig, DeepLocData, DemoData, FastaData
 from protloc.config.hosting import HostConfig
 from protloc.config.model import ModelConfig, Recipe, TuningConfig
-from protloc.config.option import MISSING, option, problems
+from protloc.config.option import MISSING, no_option, option, problems
 from protloc.config.scripts import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig
-from protloc.config.trainer import LoggerConfig, TrainerConfig, WandbLogger
+from protloc.config.trainer import LoggerConfig, TrainerConfig, WandbLogger, maximized
 
 __all__ = [
     "MISSING",
@@ -34,6 +34,8 @@ __all__ = [
     "TunerConfig",
     "TuningConfig",
     "WandbLogger",
+    "maximized",
+    "no_option",
     "option",
     "problems",
 ]

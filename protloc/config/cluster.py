@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from protloc.config.option import MISSING, option
 
 
-@dataclass(frozen=True)
+@dataclass
 class ClusterConfig:
     """The machines of a job on SageMaker, and what surrounds them."""
 
@@ -53,7 +53,7 @@ class ClusterConfig:
     profiler: bool = option(False, "SageMaker Profiler; ends on 2027-06-30")
 
 
-@dataclass(frozen=True)
+@dataclass
 class TunerConfig:
     """SageMaker's own search, where tune=true."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from protloc.config.option import MISSING, option
 
 
-@dataclass(frozen=True)
+@dataclass
 class DataConfig:
     """What every data set takes."""
 
@@ -22,12 +22,12 @@ class DataConfig:
     cache_dir: str | None = option(None, "where parsed and downloaded data are kept; null: ~/.cache/protloc")
 
 
-@dataclass(frozen=True)
+@dataclass
 class DemoData(DataConfig):
     """SCL2205: real proteins in 13 classes with homology-reduced splits, from the package p-scldata."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class DeepLocData(DataConfig):
     """DeepLoc 1.0's FASTA: headers `>ACC Location-S|M|U [test]`."""
 
@@ -43,7 +43,7 @@ class DeepLocData(DataConfig):
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass
 class FastaData(DataConfig):
     """Your own FASTA files, one a split."""
 
@@ -56,7 +56,7 @@ class FastaData(DataConfig):
     )
 
 
-@dataclass(frozen=True)
+@dataclass
 class CsvData(DataConfig):
     """Your own CSV, TSV or Parquet files with named columns."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from protloc.config.option import option
 
 
-@dataclass(frozen=True)
+@dataclass
 class HostConfig:
     """The machines that answer, and what surrounds them."""
 

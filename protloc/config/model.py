@@ -8,7 +8,7 @@ from typing import Any
 from protloc.config.option import MISSING, option
 
 
-@dataclass(frozen=True)
+@dataclass
 class Recipe:
     """The training options that suit a backbone; `trainer.*` takes them from here unless told otherwise."""
 
@@ -24,7 +24,7 @@ class Recipe:
     patience: int = option(0, "stop after N epochs without a better validation; 0: never", least=0)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ModelConfig:
     """A backbone, what it wants to read, and the head on top of it."""
 
@@ -54,7 +54,7 @@ class ModelConfig:
     recipe: Recipe = field(default_factory=Recipe, metadata={"help": "training options that suit this backbone"})
 
 
-@dataclass(frozen=True)
+@dataclass
 class TuningConfig:
     """Which weights training changes."""
 

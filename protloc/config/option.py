@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import field, fields, is_dataclass
 from typing import Any
@@ -39,3 +40,11 @@ def problems(config: Any, prefix: str = "") -> Iterator[str]:
                 yield f"{name}={value}: must be at least {least:g}"
             if most is not None and value > most:
                 yield f"{name}={value}: must be at most {most:g}"
+
+
+def no_option(name: str, there: list[str]) -> str:
+    """`no option 'trainer.gpu'; did you mean trainer.gpus?`, from the full name and the names beside it."""
+    parent, _, key = name.rpartition(".")
+    prefix = f"{parent}." if parent else ""
+    near = difflib.get_close_matches(key, there, 1)
+    return f"no option {name!r}; " + (f"did you mean {prefix}{near[0]}?" if near else f"there are: {', '.join(there)}")

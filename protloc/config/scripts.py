@@ -12,15 +12,15 @@ from protloc.config.option import MISSING, option
 from protloc.config.trainer import LoggerConfig, TrainerConfig
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrainConfig:
     """The options of train.py."""
 
-    data: DataConfig = MISSING
-    model: ModelConfig = MISSING
-    trainer: TrainerConfig = MISSING
-    logger: LoggerConfig = MISSING
-    tuning: TuningConfig = MISSING
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    logger: LoggerConfig = field(default_factory=LoggerConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
     seed: int = option(1, "seed of the weights, the order of the proteins and dropout", least=0)
     resume: str | None = option(
         None,
@@ -28,7 +28,7 @@ class TrainConfig:
     )
 
 
-@dataclass(frozen=True)
+@dataclass
 class ModelInUse:
     """What predict.py and the server are told about a saved model and the machine."""
 
@@ -41,7 +41,7 @@ class ModelInUse:
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass
 class PredictConfig(ModelInUse):
     """The options of predict.py."""
 
@@ -56,7 +56,7 @@ class PredictConfig(ModelInUse):
     window: int = option(4096, "proteins sorted by length at once; memory grows with it", least=1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ServeConfig(ModelInUse):
     """The options of `python -m protloc.serving`."""
 
@@ -72,12 +72,12 @@ class ServeConfig(ModelInUse):
     max_residues: int = option(10_000_000, "residues of a request; more get 413", least=1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class LaunchConfig(TrainConfig):
     """The options of launch_sagemaker.py beside those of train.py."""
 
-    cluster: ClusterConfig = MISSING
-    tuner: TunerConfig = MISSING
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    tuner: TunerConfig = field(default_factory=TunerConfig)
     action: str = option(
         "train", "train: send a job; the others look after the job that job= names",
         choices=("train", "status", "logs", "download", "stop"),
@@ -89,7 +89,7 @@ class LaunchConfig(TrainConfig):
     output: str | None = option(None, "where downloads go; null: outputs/JOB")
 
 
-@dataclass(frozen=True)
+@dataclass
 class DeployConfig:
     """The options of launch_sagemaker.py where it deploys a model or asks one."""
 

@@ -9,7 +9,7 @@ from protloc.config.model import Recipe
 from protloc.config.option import option
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrainerConfig(Recipe):
     """How training runs: the recipe, filled from `model.recipe`, and the machine."""
 
@@ -51,14 +51,14 @@ class TrainerConfig(Recipe):
     args: dict[str, Any] = option({}, "any other option of transformers.TrainingArguments, by its own name")
 
 
-@dataclass(frozen=True)
+@dataclass
 class LoggerConfig:
     """Where the curves go beside the run's own files."""
 
     name: str = option("none", "the service", choices=("none", "wandb", "tensorboard"))
 
 
-@dataclass(frozen=True)
+@dataclass
 class WandbLogger(LoggerConfig):
     """Weights & Biases; `mode=offline` needs no account."""
 
@@ -67,3 +67,8 @@ class WandbLogger(LoggerConfig):
     entity: str | None = option(None, "team or user; null: your default")
     run_name: str | None = option(None, "name of the run; null: the run folder's name")
     mode: str = option("online", "offline: write to the run folder, send nothing", choices=("online", "offline"))
+
+
+def maximized(monitor: str, figure: float) -> float:
+    """A figure as a search maximizes it: a loss with its sign turned."""
+    return -figure if monitor == "loss" else figure

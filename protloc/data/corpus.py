@@ -11,12 +11,12 @@ import datasets
 import numpy as np
 
 from protloc.config import DataConfig
-from protloc.data.labels import RESERVED, LabelSpace
 from protloc.data.parse import complaint, quiet_datasets
 from protloc.data.records import Broken
 from protloc.data.sources import read_source
 from protloc.data.split import stratified_first, stratified_split
 from protloc.errors import UserError
+from protloc.tasks.labels import RESERVED, LabelSpace
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from protloc.data.records import Protein
-from protloc.model.decision import columns, rows
 from protloc.model.folder import SavedModel
 from protloc.model.forward import Forward
 from protloc.model.precision import pick_device, pick_precision
+from protloc.tasks.decision import columns, rows
 
 
 class Predictor:

@@ -1,4 +1,16 @@
-"""Backbone, pooling head, tokenizer and the saved model."""
+"""Backbone, pooling head, tokenizer and the saved model.
 
-# First, and whole: behind this import protloc's own models are registered, which imports the modules of this package.
-import transformers.models.auto.modeling_auto  # noqa: F401
+Importing this package, or anything in it, makes `AutoConfig`, `AutoModel` and `AutoModelForSequenceClassification` know
+protloc's models: `import protloc.model` is all that a `pipeline` over a model folder needs.
+"""
+
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+from protloc.model.backbones.tiny import TinyModel
+from protloc.model.classifier import ProteinClassifier
+from protloc.model.configuration import ProteinClassifierConfig, TinyConfig
+
+AutoConfig.register(TinyConfig.model_type, TinyConfig, exist_ok=True)
+AutoConfig.register(ProteinClassifierConfig.model_type, ProteinClassifierConfig, exist_ok=True)
+AutoModel.register(TinyConfig, TinyModel, exist_ok=True)
+AutoModelForSequenceClassification.register(ProteinClassifierConfig, ProteinClassifier, exist_ok=True)

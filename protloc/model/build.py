@@ -111,7 +111,7 @@ def check_from_scratch(options: ModelConfig) -> None:
 
 
 def _from_scratch(options: ModelConfig) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
-    from protloc.model.tiny import tiny_tokenizer
+    from protloc.model.backbones.tiny import tiny_tokenizer
 
     fields = dict(options.from_scratch)
     if fields.pop("model_type", None) != TinyConfig.model_type:

@@ -198,6 +198,8 @@ def adapt(backbone: PreTrainedModel) -> None:
         del backbone.contact_head
     enable_packing(backbone)
     if backbone.config.model_type == "esm":
-        from protloc.model.esm import fuse  # its model's code takes a while to import, and others need none of it
+        from protloc.model.backbones.esm import (
+            fuse,  # its model's code takes a while to import, and others need none of it
+        )
 
         fuse(backbone)

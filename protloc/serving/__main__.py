@@ -3,7 +3,7 @@
 import os
 import sys
 
-from protloc.cli import serve
+from protloc.cli.main import serve
 from protloc.errors import UserError
 from protloc.serving.container import words
 

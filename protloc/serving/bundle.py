@@ -8,7 +8,7 @@ from pathlib import Path
 
 from protloc.errors import UserError
 from protloc.files import write_text
-from protloc.package import PACKAGE, files_below
+from protloc.runs.package import package_files
 
 NEEDS = ("numpy", "safetensors", "tokenizers", "transformers")
 """What answering imports, beside torch: an image has that, in the build that suits its machine."""
@@ -53,7 +53,7 @@ def code_files() -> dict[str, bytes]:
     """The files of `code/` by their place in it: the package, its pins, and what the toolkits import."""
     pins = "".join(f"{name}=={version(name)}\n" for name in NEEDS)
     shim = SHIM.format(folder="", names="input_fn, model_fn, output_fn, predict_fn")
-    return files_below(PACKAGE, "protloc") | {"requirements.txt": pins.encode(), "inference.py": shim.encode()}
+    return package_files() | {"requirements.txt": pins.encode(), "inference.py": shim.encode()}
 
 
 def _check_ours(code: Path, handler: Path, text: str) -> None:

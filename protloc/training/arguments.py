@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from protloc.config import LoggerConfig, TrainerConfig
+from protloc.config import LoggerConfig, TrainerConfig, no_option
 from protloc.errors import UserError
-from protloc.mistakes import no_option
 from protloc.model.layers import CHECKPOINTING
 from protloc.model.precision import pick_precision
 
@@ -43,9 +42,8 @@ def training_arguments(
         steps_per_epoch: optimizer steps an epoch, for the length of the warm-up.
 
     Raises:
-        UserError: see `check_options`; or transformers refuses the combination.
+        UserError: transformers refuses the combination. What else cannot work `check_options` has refused by then.
     """
-    check_options(options)
     device = training_device(options)
     precision = pick_precision(options.precision, device)
     values: dict[str, Any] = {

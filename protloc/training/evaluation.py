@@ -9,7 +9,7 @@ import datasets
 import numpy as np
 from transformers import Trainer
 
-from protloc.training.metrics import LocalizationMetrics, bootstrap_intervals
+from protloc.tasks.confusion import LocalizationMetrics, bootstrap_intervals
 from protloc.training.trainer import predict_logits
 
 

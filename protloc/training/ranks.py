@@ -13,7 +13,7 @@ from accelerate.utils import broadcast_object_list
 
 from protloc.config import TrainerConfig
 from protloc.errors import UserError
-from protloc.launch import outer_rank
+from protloc.runs.processes import outer_rank
 from protloc.training.arguments import training_device
 
 Value = TypeVar("Value")

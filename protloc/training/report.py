@@ -16,14 +16,14 @@ from protloc.data.corpus import Corpus
 from protloc.data.encoding import ResidueEncoder
 from protloc.data.records import Protein
 from protloc.data.tables import TableWriter
+from protloc.evaluation.card import model_card
+from protloc.evaluation.plots import plot_confusion, plot_curves
+from protloc.evaluation.provenance import device_name, git_revision, versions
 from protloc.files import write_json, write_text
 from protloc.model.classifier import ProteinClassifier
-from protloc.model.decision import columns, rows
+from protloc.tasks.decision import columns, rows
 from protloc.training.arguments import precision_of
-from protloc.training.card import model_card
 from protloc.training.evaluation import Evaluation, cropped
-from protloc.training.plots import plot_confusion, plot_curves
-from protloc.training.provenance import device_name, git_revision, versions
 from protloc.training.trainer import ProteinTrainer
 
 log = logging.getLogger(__name__)

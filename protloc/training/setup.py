@@ -28,10 +28,10 @@ from protloc.model.forward import Forward
 from protloc.model.layers import can_checkpoint, compile_layers
 from protloc.model.packed import attention_cost, choose_attention
 from protloc.model.states import frozen_states
+from protloc.tasks.confusion import LocalizationMetrics
+from protloc.tasks.loss import ClassificationLoss, balanced_weights
 from protloc.training.arguments import precision_of, training_arguments
-from protloc.training.loss import ClassificationLoss, balanced_weights
 from protloc.training.memory import STATE_TOKENS, pick_max_tokens
-from protloc.training.metrics import LocalizationMetrics
 from protloc.training.progress import StatesProgress, TrainingProgress
 from protloc.training.ranks import Ranks
 from protloc.training.trainer import ProteinTrainer

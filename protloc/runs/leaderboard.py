@@ -1,0 +1,235 @@
+"""Runs side by side: `python -m protloc.runs.leaderboard FOLDER...`.
+
+A sweep writes it after every run. Runs that differ in their seed alone are one row, with mean and standard deviation.
+The best validation figure comes first; test figures are shown and choose nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from protloc.config import maximized
+from protloc.errors import UserError
+from protloc.files import write_text
+from protloc.runs.folder import CONFIG, END, ERROR, OVERRIDES, PLACE
+
+FIGURES = ("accuracy", "mcc", "macro_f1")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder.
+
+    Attributes:
+        folder: where it lies.
+        words: the overrides that began it, by name.
+        monitor: the figure that chose its best epoch.
+        metrics: the content of metrics.json; None where it did not come to its end.
+        error: why it did not.
+    """
+
+    folder: Path
+    words: dict[str, str]
+    monitor: str
+    metrics: dict[str, Any] | None
+    error: str = ""
+
+
+@dataclass
+class Row:
+    """Runs of one setting.
+
+    Attributes:
+        words: the overrides that vary among all runs, by name, `seed` left out.
+        runs: those that came to their end, or one that did not.
+    """
+
+    words: dict[str, str]
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def error(self) -> str:
+        """Why its run failed; empty for runs that came to their end."""
+        return self.runs[0].error
+
+    def values(self, *path: str) -> list[float]:
+        """One figure of each run, where it has it."""
+        found = []
+        for run in self.runs:
+            value: Any = run.metrics
+            for key in path:
+                value = (value or {}).get(key)
+            if value is not None:
+                found.append(float(value))
+        return found
+
+    def mean(self, *path: str) -> float | None:
+        """Of one figure over the runs."""
+        return statistics.fmean(values) if (values := self.values(*path)) else None
+
+    def deviation(self, *path: str) -> float | None:
+        """Standard deviation over the runs; None for one run alone."""
+        return statistics.stdev(values) if len(values := self.values(*path)) > 1 else None
+
+
+def read_runs(folders: Iterable[Path]) -> list[Run]:
+    """The runs in sweep folders, and run folders themselves.
+
+    Raises:
+        UserError: a folder holds no run.
+    """
+    runs = []
+    for folder in folders:
+        found = [folder] if (folder / CONFIG).exists() else sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
+        if not found:
+            raise UserError(f"{folder}: no run of train.py is there")
+        runs += [_read(path) for path in found]
+    return runs
+
+
+def _read(folder: Path) -> Run:
+    import yaml
+
+    config = yaml.safe_load((folder / CONFIG).read_text())
+    words = yaml.safe_load((folder / OVERRIDES).read_text()) if (folder / OVERRIDES).exists() else []
+    named = dict(word.lstrip("+~").partition("=")[::2] for word in words)
+    ended, error = folder / END, folder / ERROR
+    metrics = json.loads(ended.read_text()) if ended.exists() else None
+    why = "" if metrics else error.read_text().strip() if error.exists() else "not at its end"
+    return Run(folder, named, str(config["trainer"]["monitor"]), metrics, why)
+
+
+def rows(runs: Sequence[Run]) -> list[Row]:
+    """The settings, the best on validation first, failed runs last."""
+    names = sorted({name for run in runs for name in run.words})
+    varying = [
+        name
+        for name in names
+        if len({run.words.get(name) for run in runs}) > 1 and name != "seed" and not name.startswith(("hydra", *PLACE))
+    ]
+    found: dict[tuple[str, ...], Row] = {}
+    for run in runs:
+        words = {name: run.words.get(name, "") for name in varying}
+        key = (*words.values(), str(run.folder) if run.error else "")
+        found.setdefault(key, Row(words)).runs.append(run)
+    return sorted(found.values(), key=_best_first)
+
+
+def _best_first(row: Row) -> tuple[bool, float]:
+    monitor = row.runs[0].monitor
+    value = row.mean("validation", monitor) or 0.0
+    return bool(row.error), -maximized(monitor, value)
+
+
+def write_table(rows: Sequence[Row], path: Path) -> None:
+    """The rows as CSV, with every figure."""
+    out = io.StringIO()
+    figures = [(split, name) for split in ("validation", "test") for name in FIGURES]
+    names = [*(rows[0].words if rows else []), "runs"]
+    names += [f"{split}_{name}_{part}" for split, name in figures for part in ("mean", "sd")]
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*names, "seconds", "parameters_trained", "parameters", "folders", "error"])
+    for row in rows:
+        cells: list[Any] = [*row.words.values(), len(row.runs)]
+        for figure in figures:
+            cells += [_cell(row.mean(*figure)), _cell(row.deviation(*figure))]
+        cells += [_cell(row.mean("seconds", "total")), _cell(row.mean("parameters", "trained"))]
+        cells += [_cell(row.mean("parameters", "total")), " ".join(str(run.folder) for run in row.runs), row.error]
+        writer.writerow(cells)
+    write_text(path, out.getvalue())
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """The rows for a person, on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Leaderboard", title_justify="left")
+    monitor = rows[0].runs[0].monitor
+    for name in rows[0].words:
+        table.add_column(name)
+    for name in ("runs", f"validation {monitor}", f"test {monitor}", "test accuracy", "seconds", "trained", "error"):
+        table.add_column(name, justify="left" if name == "error" else "right")
+    for row in rows:
+        seconds, trained = row.mean("seconds", "total"), row.mean("parameters", "trained")
+        table.add_row(
+            *row.words.values(), str(len(row.runs)), _shown(row, "validation", monitor), _shown(row, "test", monitor),
+            _shown(row, "test", "accuracy"), "" if seconds is None else f"{seconds:,.0f}",
+            "" if trained is None else f"{trained:,.0f}", row.error,
+        )  # fmt: skip
+    console = Console()
+    Console(width=None if console.is_terminal else 200).print(table)
+
+
+def _shown(row: Row, *path: str) -> str:
+    mean, deviation = row.mean(*path), row.deviation(*path)
+    return "" if mean is None else f"{mean:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Validation and test of each setting, with the standard deviation over its runs."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    shown = [row for row in rows if not row.error]
+    if not shown:
+        return
+    monitor = shown[0].runs[0].monitor
+    names = [", ".join(f"{name}={value}" for name, value in row.words.items()) or "all" for row in shown]
+    figure, axes = plt.subplots(figsize=(8, 1.5 + 0.4 * len(shown)), layout="constrained")
+    for shift, split in ((-0.12, "validation"), (0.12, "test")):
+        points = [(i, row.mean(split, monitor), row.deviation(split, monitor)) for i, row in enumerate(shown)]
+        there = [(i, mean, deviation or 0.0) for i, mean, deviation in points if mean is not None]
+        if there:
+            places, means, errors = zip(*there, strict=True)
+            axes.errorbar(means, [i + shift for i in places], xerr=errors, fmt="o", capsize=3, label=split)
+    axes.set_yticks(range(len(shown)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{monitor}, mean and standard deviation over seeds")
+    axes.legend()
+    temporary = path.with_name(f".{path.stem}.tmp.png")
+    figure.savefig(temporary, dpi=150)
+    plt.close(figure)
+    temporary.replace(path)
+
+
+def update(folders: Sequence[Path], output: Path) -> list[Row]:
+    """Write `leaderboard.csv` and `leaderboard.png` into `output`; the rows."""
+    found = rows(read_runs(folders))
+    write_table(found, output / "leaderboard.csv")
+    plot(found, output / "leaderboard.png")
+    return found
+
+
+def main() -> None:
+    """The command."""
+    description = (__doc__ or "").split("\n\n")[1]
+    parser = argparse.ArgumentParser(prog="python -m protloc.runs.leaderboard", description=description)
+    parser.add_argument(
+        "folders", nargs="+", type=Path, help="sweeps (multirun/...) or single runs; several are merged"
+    )
+    parser.add_argument("--output", type=Path, help="where leaderboard.csv and .png go; default: the first folder")
+    options = parser.parse_args()
+    try:
+        print_table(update(options.folders, options.output or options.folders[0]))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What is predicted: labels, loss, figures, decision, columns."""

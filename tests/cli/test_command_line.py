@@ -1,0 +1,114 @@
+"""Every mistake on the command line: one line with a suggestion, exit code 2, no traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.scripts import ROOT, run
+
+MISTAKES = [
+    ("trainer.gpu=8", "no option 'trainer.gpu'; did you mean trainer.gpus?"),
+    ("+trainer.gpu=8", "no option 'trainer.gpu'; did you mean trainer.gpus?"),
+    ("trainr.gpus=8", "no option 'trainr'; did you mean trainer?"),
+    ("seeds=3", "no option 'seeds'; did you mean seed?"),
+    ("model=protbret", "no config 'model/protbret'; did you mean 'protbert'?"),
+    ("modle=protbert", "no option 'modle'; did you mean model?"),
+    ("trainer.precision=bf17", "trainer.precision=bf17: choose one of auto, fp32, bf16, fp16"),
+    ("trainer.gpus=many", "trainer.gpus=many: choose one of auto or a number"),
+    ("trainer.gpus=-1", "trainer.gpus=-1: must be at least 0"),
+    ("trainer.epochs=0", "trainer.epochs=0.0: must be at least 0.01"),
+    ("model.dropout=2", "model.dropout=2.0: must be at most 0.9"),
+    ("data.dual_labels=drop", "no option 'data.dual_labels'; there are: limit"),
+    ("seed=1,2", "'seed=1,2' gives several values: add -m for a run with each, or write a list as [a,b]"),
+    ("--modle", "unrecognized arguments: --modle; options are given as name=value, see --help"),
+    ("trainer.args.logging_step=3", "no option 'trainer.args.logging_step'; did you mean trainer.args.logging_steps?"),
+    ("trainer.args.logging_steps=often", "trainer.args.logging_steps=often: must be a number"),
+    ("trainer.args.eval_strategy=weekly", "trainer.args.eval_strategy=weekly: must be no, steps, epoch"),
+    ("trainer.args.output_dir=x", "trainer.args.output_dir is set by protloc: hydra.run.dir=FOLDER names it"),
+]
+
+
+@pytest.mark.parametrize(("override", "line"), MISTAKES)
+def test_a_mistake_is_one_line(override: str, line: str, tmp_path: Path) -> None:
+    result = run("train.py", override, f"hydra.run.dir={tmp_path}/run")
+    assert result.returncode == 2, result.stderr
+    (said,) = result.stderr.splitlines()
+    assert said.startswith(f"error: {line}")
+    assert result.stdout == ""
+
+
+def test_a_value_of_the_wrong_type(tmp_path: Path) -> None:
+    result = run("train.py", "trainer.batch_size=big", f"hydra.run.dir={tmp_path}")
+    assert result.returncode == 2
+    (said,) = result.stderr.splitlines()
+    assert said.startswith("error: trainer.batch_size: value 'big' of type 'str' could not be converted to Integer")
+
+
+def test_a_missing_value_is_explained(tmp_path: Path) -> None:
+    result = run("train.py", "data=fasta", f"hydra.run.dir={tmp_path}")
+    assert result.returncode == 2
+    assert result.stderr == (
+        "error: data.train is missing: give data.train=... (training proteins: FASTA, plain or gz)\n"
+    )
+    result = run("predict.py", "input=x.fasta")
+    assert (result.returncode, result.stderr.startswith("error: model_dir is missing: give model_dir=...")) == (2, True)
+
+
+def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = run("train.py", "data=deeploc", "data.path=~/x.fasta", "hydra.run.dir=~/run", cache=tmp_path / "cache")
+    assert (result.returncode, result.stderr) == (1, f"error: {tmp_path}/x.fasta: no such file\n")
+    assert (tmp_path / "run" / "train.log").is_file()
+
+
+def test_more_gpus_than_there_are(tmp_path: Path) -> None:
+    result = run("train.py", "trainer.gpus=99", "data.limit=20", f"hydra.run.dir={tmp_path}/run")
+    assert result.returncode == 1
+    (said,) = result.stderr.splitlines()
+    assert said.startswith("error: trainer.gpus=99, but this machine has ")
+
+
+@pytest.mark.parametrize("script", ["train.py", "predict.py"])
+def test_help_explains_and_loads_nothing_heavy(script: str) -> None:
+    name = script.removesuffix(".py")
+    code = (
+        f"import sys; sys.argv = ['{script}', '--help']\nfrom protloc.cli.main import {name}\n"
+        f"try: {name}()\nexcept SystemExit as end: code = end.code\n"
+        "print(code, [m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    *page, last = result.stdout.splitlines()
+    assert last == "0 []"
+    usages = [line for line in page if line.startswith(f"  python {script}")]
+    assert len(usages) >= 2
+    assert max(map(len, page)) <= 180
+
+
+def test_help_names_every_choice_and_option() -> None:
+    page = run("train.py", "--help").stdout
+    for word in ("protbert", "esm2_3b", "deeploc", "wandb", "trainer.gpus", "trainer.precision", "model.pooling"):
+        assert word in page, word
+    assert "[1]" in next(line for line in page.splitlines() if line.startswith("  seed "))
+
+
+def test_cfg_job_shows_what_would_run() -> None:
+    result = run("train.py", "model=protbert", "--cfg", "job", "--resolve")
+    assert result.returncode == 0
+    assert "name_or_path: Rostlab/prot_bert\n" in result.stdout
+    assert "learning_rate: 2.0e-05\n" in result.stdout
+
+
+def test_shell_completion(tmp_path: Path) -> None:
+    """What the shell asks when a person presses Tab."""
+    import os
+
+    environment = {**os.environ, "COMP_LINE": "train.py model=prot", "COMP_POINT": "19"}
+    result = subprocess.run(
+        [sys.executable, "train.py", "-sc", "query=bash"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert result.stdout.split() == ["model=protbert", "model=protbert_bfd"]

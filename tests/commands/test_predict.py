@@ -1,0 +1,157 @@
+"""predict.py as users run it, with a model that train.py has made."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.scripts import ROOT, fasta, run, table
+
+
+def predict(folder: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return run("predict.py", f"model_dir={folder}/out/model", *arguments, stdin=stdin)
+
+
+def test_predict_agrees_with_the_run_on_the_same_proteins(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "locations.csv"
+    result = run(
+        "predict.py", f"model_dir={folder}/out/model", f"input={folder}/test.fasta", f"output={output}",
+        "device=cpu", "precision=fp32",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    ours, theirs = table(output), table(folder / "out" / "predictions_test.csv")
+    assert list(ours[0]) == [
+        "id", "location", "probability", "Golgi", "Nucleus", "Plastid", "length", "residues_read", "warnings",
+    ]  # fmt: skip
+    for a, b in zip(ours, theirs, strict=True):
+        for name in a:
+            if name in ("probability", "Golgi", "Nucleus", "Plastid"):
+                assert float(a[name]) == pytest.approx(float(b[name]), abs=1e-5)
+            else:
+                assert a[name] == b[name]
+    assert list(tmp_path.iterdir()) == [output], "nothing is left but the output"
+    first, *counts = result.stderr.splitlines()
+    assert first.startswith("33 proteins in ")
+    assert sum(int(line.split()[0]) for line in counts) == 33
+
+
+def test_every_input_gives_the_same_answers(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "test.fasta").read_text()
+    (tmp_path / "x.fasta.gz").write_bytes(gzip.compress(text.encode()))
+    records = [record.split("\n") for record in text.lstrip(">").split(">")]
+    cells = "".join(f"{header.split()[0]},{sequence}\n" for header, sequence, _ in records)
+    (tmp_path / "x.csv").write_text("acc,residues\n" + cells)
+    answers = []
+    for arguments, stdin in (
+        ([f"input={folder}/test.fasta"], None),
+        ([f"input={tmp_path}/x.fasta.gz"], None),
+        ([f"input={tmp_path}/x.csv", "id_column=acc", "sequence_column=residues"], None),
+        (["input=-"], text),
+    ):
+        result = predict(folder, *arguments, "output=-", stdin=stdin)
+        assert result.returncode == 0, result.stderr
+        answers.append(result.stdout)
+    assert answers[0].count("\n") == 34
+    assert answers == [answers[0]] * 4
+
+
+def test_where_the_output_goes_by_itself(folder: Path, tmp_path: Path) -> None:
+    result = run(
+        "predict.py", f"model_dir={folder}/out", f"input={folder}/test.fasta", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["test.locations.csv"]
+
+
+def test_an_output_is_not_overwritten_unasked(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.csv"
+    output.write_text("precious")
+    result = predict(folder, f"input={folder}/test.fasta", f"output={output}")
+    assert (result.returncode, output.read_text()) == (1, "precious")
+    assert result.stderr == f"error: {output} exists; give overwrite=true to replace it\n"
+    result = predict(folder, f"input={folder}/test.fasta", f"output={output}", "overwrite=true")
+    assert (result.returncode, len(table(output))) == (0, 33)
+
+
+def test_a_broken_record_stops_or_is_skipped_and_changes_are_counted(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "x.fasta"
+    source.write_text(f">a\nMKVLA\n>b\nMK1\n>c\nmkv*\n>d\n{'MKVLA' * 20}\n")
+    output = tmp_path / "x.csv"
+    result = predict(folder, f"input={source}", f"output={output}")
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: {source}:3: b: '1' at residue 3 is no amino acid")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.fasta"]
+    result = predict(folder, f"input={source}", f"output={output}", "on_error=skip")
+    assert result.returncode == 0
+    rows = table(output)
+    assert [row["id"] for row in rows] == ["a", "c", "d"]
+    assert (rows[2]["length"], rows[2]["residues_read"]) == ("100", "40")
+    assert rows[2]["warnings"] == "60 of 100 residues not read"
+    said = result.stderr
+    assert "skipped b (line 3): '1' at residue 3" in said
+    for line in (
+        "1  broken records skipped", "1  proteins longer than the model reads, cropped",
+        "1  proteins with lower-case residues, read as upper case", "1  proteins whose final * was taken off",
+    ):  # fmt: skip
+        assert line in said, line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["input=nowhere.fasta"], "error: nowhere.fasta: no such file"),
+        (["input=-"], "error: input=- needs output=: a file, or - for CSV on standard output"),
+        (["input=x.fasta", "output=x.xlsx"], "error: x.xlsx: unknown ending '.xlsx'; take one of"),
+        (["input=x.fasta", "precision=fp16", "device=cpu"], "error: precision=fp16 needs a GPU"),
+        (["input=x.fasta", "batch_tokens=0"], "error: batch_tokens=0: must be at least 1"),
+        (["input=x.fasta", "outptu=x.csv"], "error: no option 'outptu'; did you mean output?"),
+    ],
+)
+def test_mistakes_of_predict(folder: Path, arguments: list[str], line: str, tmp_path: Path) -> None:
+    result = run("predict.py", f"model_dir={folder}/out/model", *arguments, cwd=tmp_path)
+    assert result.returncode in (1, 2)
+    (said,) = result.stderr.splitlines()
+    assert said.startswith(line)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_goes_away_is_no_traceback(folder: Path, tmp_path: Path) -> None:
+    """`predict.py output=- | head -1`."""
+    big = fasta(tmp_path / "big.fasta", 3000, labels=False)
+    command = (
+        f"{sys.executable} {ROOT}/predict.py model_dir={folder}/out/model input={big} output=- window=100 | head -1"
+    )
+    result = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert result.stdout.startswith("id,location,probability")
+    assert result.stderr == "error: the reader of the output is gone\n"
+
+
+def test_stopped_by_the_keyboard_leaves_no_half_table(folder: Path, tmp_path: Path) -> None:
+    big = fasta(tmp_path / "big.fasta", 100_000, labels=False)
+    output = tmp_path / "x.csv"
+    process = subprocess.Popen(
+        [
+            sys.executable, str(ROOT / "predict.py"), f"model_dir={folder}/out/model", f"input={big}",
+            f"output={output}", "window=50",
+        ],
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not [path for path in tmp_path.glob(".x.csv.*.tmp") if path.stat().st_size > 1000]:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "error: stopped by the keyboard\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["big.fasta"]

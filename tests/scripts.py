@@ -1,0 +1,70 @@
+"""The scripts as users run them: separate processes."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DEEPLOC = ROOT.parent / "shared" / "data" / "deeploc"
+"""Real proteins, where they are; never part of the repository."""
+
+SMALL_TINY = (
+    "model.from_scratch.hidden_size=16", "model.from_scratch.filters=4", "model.from_scratch.num_hidden_layers=1",
+    "model.from_scratch.embedding_size=20", "model.from_scratch.towers=2", "trainer.batch_size=8",
+)  # fmt: skip
+"""Overrides that make `tiny` train in a moment."""
+
+
+def run(
+    script: str, *arguments: str, cwd: Path | None = None, stdin: str | None = None, cache: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run train.py or predict.py to its end.
+
+    Args:
+        script: its file name.
+        arguments: its command line.
+        cwd: where it runs; the checkout by default.
+        stdin: text for standard input.
+        cache: folder for parsed data.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_SILENT": "true"}
+    if cache is not None:
+        environment["PROTLOC_CACHE"] = str(cache)
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *arguments],
+        cwd=cwd or ROOT, input=stdin, capture_output=True, text=True, env=environment, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def fasta(path: Path, count: int, prefix: str = "p", labels: bool = True) -> Path:
+    """`count` proteins in three classes, each with a favourite residue, 5 to 64 residues long."""
+    lines = []
+    for i in range(count):
+        kind = i % 3
+        letters = "".join(
+            ("LKS"[kind] if j % 3 else "ACDEFGHIKLMNPQRSTVWY"[(7 * i + j) % 20]) for j in range(5 + i % 60)
+        )
+        location = f" human {('Golgi', 'Nucleus', 'Plastid')[kind]}" if labels else ""
+        lines.append(f">{prefix}{i}{location}\n{letters}\n")
+    path.write_text("".join(lines))
+    return path
+
+
+def train(folder: Path, name: str, *more: str) -> None:
+    """Train on the folder's files, two epochs unless `more` says otherwise, into `folder / name`."""
+    result = run(
+        "train.py", "data=fasta", "data.train=train.fasta", "data.test=test.fasta", "trainer.epochs=2", *SMALL_TINY,
+        "model.max_residues=40", "trainer.precision=fp32", "trainer.gpus=0", f"hydra.run.dir={name}", *more,
+        cwd=folder, cache=folder / "cache",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
