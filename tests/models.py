@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase, set_seed
 
 from protloc.config import ModelConfig, Recipe
 from protloc.data.records import Protein
+from protloc.model.backbones import FAMILIES
 from protloc.model.build import build_model
 from protloc.model.classifier import ProteinClassifier
 from tests.backbones import write_esm2, write_protbert
@@ -32,6 +33,11 @@ def model_options(kind: str, folder: Path, **changes: Any) -> ModelConfig:
     else:
         values |= {"name_or_path": str(write_esm2(folder))}
     return ModelConfig(**{**values, **changes})
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerBase:
+    """That of `tiny`."""
+    return FAMILIES["protloc_conv"].from_scratch({})[1]
 
 
 def build(

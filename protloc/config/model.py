@@ -34,7 +34,7 @@ class ModelConfig:
     from_scratch: dict[str, Any] = option(
         {}, "the backbone's configuration where nothing is loaded; `model_type` first"
     )
-    spaces: bool = option(False, "the backbone's tokenizer wants a space between residues")
+    spaces: bool | None = option(None, "the backbone's tokenizer wants a space between residues; null: as its family")
     unknown: str = option("", "residues that the backbone reads as X")
     prefix: str = option("", "a token that the backbone wants before the protein")
     max_residues: int | None = option(1022, "longest protein read whole, in residues; null: any length", least=2)

@@ -216,7 +216,7 @@ class RankBatches(Sampler[list[int]]):
         order: the batches.
         rank: of this process, from 0.
         world: how many processes there are; at most as many as proteins in a batch.
-        quadratic: cost of a protein of n residues is `n + quadratic * n**2`, see `attention_cost`.
+        quadratic: cost of a protein of n residues is `n + quadratic * n**2`, see `Family.attention_cost`.
     """
 
     def __init__(self, order: BatchOrder, rank: int = 0, world: int = 1, quadratic: float = 0.0) -> None:

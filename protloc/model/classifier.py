@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
-from transformers.models.auto.modeling_auto import MODEL_MAPPING, AutoModel
 
 from protloc.data.encoding import kept_ends
+from protloc.model.backbones import family_of
 from protloc.model.configuration import ProteinClassifierConfig
-from protloc.model.packed import Packing, enable_packing, unpack
+from protloc.model.packed import Packing, unpack
 from protloc.model.pooling import build_pooling
 
 
@@ -39,10 +38,13 @@ class ProteinClassifier(PreTrainedModel):
     _supports_attention_backend = True
 
     def __init__(self, config: ProteinClassifierConfig) -> None:
+        if config.backbone is None:
+            raise ValueError("its config.json names no backbone")
         super().__init__(config)
-        self.backbone = AutoModel.from_config(config.backbone, **without_pooler(config.backbone))
-        adapt(self.backbone)
-        self.towers = getattr(config.backbone, "towers", 1)
+        self.family = family_of(config.backbone)
+        self.backbone = AutoModel.from_config(config.backbone, **self.family.arguments(config.backbone))
+        self.family.adapt(self.backbone)
+        self.towers = self.family.towers(config.backbone)
         self.pooling = build_pooling(config.pooling, config.backbone.hidden_size, self.towers)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(self.pooling.out_features, config.num_labels)
@@ -112,9 +114,7 @@ class ProteinClassifier(PreTrainedModel):
         return output.last_hidden_state, residues_BT
 
     def _packed(self, input_ids: Tensor, position_ids: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
-        backbone = self.config.backbone
-        if backbone.model_type == "esm" and backbone.position_embedding_type == "absolute":
-            position_ids = position_ids + backbone.pad_token_id + 1
+        position_ids = position_ids + self.family.first_position(self.config.backbone)
         output = self.backbone(input_ids=input_ids[None], position_ids=position_ids[None], packing=packing)
         return unpack(output.last_hidden_state[0], self._residues(input_ids), packing)
 
@@ -181,25 +181,3 @@ def tower_logits(classifier: nn.Linear, pooled_BP: Tensor, towers: int) -> Tenso
         return None
     pooled_BKP, weight_CKP = (x.unflatten(1, (towers, -1)) for x in (pooled_BP, classifier.weight))
     return torch.einsum("bkp,ckp->bkc", pooled_BKP, weight_CKP) * towers + classifier.bias
-
-
-def without_pooler(config: PreTrainedConfig) -> dict[str, bool]:
-    """Arguments that leave out the backbone's own pooler: unused weights would upset distributed training."""
-    parameters = inspect.signature(MODEL_MAPPING[type(config)].__init__).parameters
-    return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}
-
-
-def adapt(backbone: PreTrainedModel) -> None:
-    """What is done to a backbone of transformers, in place: it learns to read packed batches, and gets faster.
-
-    ESM-2's contact head is removed: a classification loss gives it no gradient.
-    """
-    if hasattr(backbone, "contact_head"):
-        del backbone.contact_head
-    enable_packing(backbone)
-    if backbone.config.model_type == "esm":
-        from protloc.model.backbones.esm import (
-            fuse,  # its model's code takes a while to import, and others need none of it
-        )
-
-        fuse(backbone)

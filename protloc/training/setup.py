@@ -26,7 +26,7 @@ from protloc.model.classifier import Head, ProteinClassifier
 from protloc.model.folder import encoder_of
 from protloc.model.forward import Forward
 from protloc.model.layers import can_checkpoint, compile_layers
-from protloc.model.packed import attention_cost, choose_attention
+from protloc.model.packed import choose_attention
 from protloc.model.states import frozen_states
 from protloc.tasks.confusion import LocalizationMetrics
 from protloc.tasks.loss import ClassificationLoss, balanced_weights
@@ -66,7 +66,8 @@ def build_trainer(
     lengths = np.asarray(corpus.train["length"])
     progress = TrainingProgress(int(lengths.clip(max=encoder.max_residues or lengths.max()).sum()))
     metrics = LocalizationMetrics(len(corpus.labels.names))
-    args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch)
+    layer_class = model.family.layer_class(model.backbone) if options.strategy == "fsdp" else None
+    args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch, layer_class)
     if config.tuning.name == "frozen":
         trained, collator = _head_alone(config, corpus, model, encoder, pad_id, args, ranks)
     else:
@@ -82,7 +83,7 @@ def build_trainer(
         compute_metrics=lambda prediction: summary(metrics, prediction),
         progress=progress,
         data=corpus.fingerprint,
-        quadratic=0.0 if config.tuning.name == "frozen" else attention_cost(model.config.backbone),
+        quadratic=0.0 if config.tuning.name == "frozen" else model.family.attention_cost(model.config.backbone),
     )
     trainer.remove_callback(PrinterCallback)
     if options.patience:

@@ -32,7 +32,7 @@ class ProteinTrainer(Trainer):
     Args:
         progress: told how long the steps wait for their batches.
         data: fingerprint of the proteins, kept with each checkpoint.
-        quadratic: what attention adds to the cost of a protein, as in `attention_cost`.
+        quadratic: what attention adds to the cost of a protein, as in `Family.attention_cost`.
         arguments: of `transformers.Trainer`.
     """
 

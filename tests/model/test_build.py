@@ -89,7 +89,7 @@ def test_refuses_the_class_token_where_there_is_none(tmp_path: Path) -> None:
 
 def test_refuses_unknown_options_of_the_encoder(tmp_path: Path) -> None:
     options = model_options("tiny", tmp_path, from_scratch={"model_type": "protloc_conv", "hiden_size": 8})
-    assert refused(options) == "no option 'model.from_scratch.hiden_size'; did you mean hidden_size?"
+    assert refused(options) == "no option 'model.from_scratch.hiden_size'; did you mean model.from_scratch.hidden_size?"
 
 
 def test_towers_of_equal_width(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from transformers import AutoModel
 
 from protloc.data.batching import pack, pad
 from protloc.errors import UserError
-from protloc.model.backbones.esm import FusedIntermediate, fuse
+from protloc.model.backbones.esm_fused import FusedIntermediate, fuse
 from protloc.model.build import build_model
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.folder import encoder_of
-from protloc.model.packed import NAME, Packing, can_pack, choose_attention, packed_attention, runs, unpack
+from protloc.model.packed import NAME, Packing, choose_attention, packed_attention, runs, unpack
 from tests.backbones import write_esm2
 from tests.models import NAMES, build, model_options
 
@@ -123,7 +123,7 @@ def test_what_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_dropout_in_attention_is_not_packed(tmp_path: Path) -> None:
     model, _ = build("protbert", tmp_path)
     model.config.backbone.attention_probs_dropout_prob = 0.1
-    assert not can_pack(model.config.backbone)
+    assert not model.family.can_pack(model.config.backbone)
     assert ProteinClassifier(model.config).backbone.config._attn_implementation == "sdpa"
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from protloc.data.encoding import ResidueEncoder
 from protloc.data.records import Protein
-from protloc.model.backbones.tiny import tiny_tokenizer
 from protloc.tasks.decision import columns, probabilities, rows
+from tests.models import tiny_tokenizer
 
 
 def test_probabilities_are_a_softmax() -> None:

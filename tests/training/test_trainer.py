@@ -20,7 +20,7 @@ from protloc.config import DataConfig, LoggerConfig, TrainConfig, TrainerConfig,
 from protloc.data.batching import longest_first
 from protloc.data.corpus import Corpus
 from protloc.errors import UserError
-from protloc.model.backbones.tiny import ChannelDropout
+from protloc.model.backbones.tiny_encoder import ChannelDropout
 from protloc.model.classifier import ClassifierOutput
 from protloc.tasks.labels import LabelSpace
 from protloc.tasks.loss import ClassificationLoss, balanced_weights
