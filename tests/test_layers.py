@@ -10,9 +10,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "protloc"
 LAYERS = [
     {"errors", "files"},
     {"config"},
+    {"tasks"},
     {"runs"},
     {"data"},
-    {"tasks"},
     {"model"},
     {"evaluation"},
     {"training", "inference"},

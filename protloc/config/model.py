@@ -49,6 +49,10 @@ class ModelConfig:
     pooling: str = option(
         "mean", "how residues become one vector a protein", choices=("mean", "cls", "light_attention", "attention")
     )
+    membrane: str = option(
+        "auto", "a second output, whether the protein is bound to a membrane; auto: with several labels, where the "
+        "data say it", choices=("auto", "on", "off"),
+    )  # fmt: skip
     dropout: float = option(0.1, "dropout in the head", least=0, most=0.9)
     freeze_layers: int = option(0, "freeze the embeddings and the first N layers of the backbone", least=0)
     recipe: Recipe = field(default_factory=Recipe, metadata={"help": "training options that suit this backbone"})

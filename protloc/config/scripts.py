@@ -21,6 +21,10 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    task: str = option(
+        "auto", "single: one place a protein; multilabel: several; auto: several where a training protein has two",
+        choices=("auto", "single", "multilabel"),
+    )  # fmt: skip
     seed: int = option(1, "seed of the weights, the order of the proteins and dropout", least=0)
     resume: str | None = option(
         None,

@@ -53,7 +53,7 @@ def read_deeploc(options: DeepLocData) -> Source:
     rows = parse(path, _labelled, "deeploc", options.cache_dir)
     if options.path is None:
         _check_published(rows, path)
-    rows, counts, notes = _without_dual_labels(rows, path, options.dual_labels)
+    rows, counts, notes = _without_dual_labels(rows, path, options)
     test = np.asarray(rows["split"]) == "test"
     splits = {"train": rows.select(np.flatnonzero(~test))}
     if test.any():
@@ -80,9 +80,10 @@ def _labelled(path: str) -> Iterator[Labelled | Broken]:
 
 
 def _without_dual_labels(
-    rows: datasets.Dataset, path: str, choice: str
+    rows: datasets.Dataset, path: str, options: DeepLocData
 ) -> tuple[datasets.Dataset, dict[str, int], list[str]]:
     """Drop, relabel or refuse the proteins with two locations joined by `-`."""
+    choice = options.dual_labels
     locations = np.asarray(rows["location"])
     dual = np.array(["-" in location for location in locations])
     if not dual.any():
@@ -99,13 +100,19 @@ def _without_dual_labels(
             {"dropped_dual_label": count},
             [f"{count} proteins with two locations dropped ({kinds}); data.dual_labels=first keeps them"],
         )
-    firsts = [location.split("-")[0] for location in locations]
-    relabelled = rows.remove_columns("location").add_column("location", firsts)
+    if choice == "both":
+        relabelled = _relabelled(rows, [location.replace("-", options.label_separator) for location in locations])
+        return relabelled, {"dual_label_read_as_two": count}, [f"{count} proteins have two locations ({kinds})"]
+    relabelled = _relabelled(rows, [location.split("-")[0] for location in locations])
     return (
         relabelled,
         {"dual_label_read_as_first": count},
         [f"{count} proteins with two locations given the first ({kinds})"],
     )
+
+
+def _relabelled(rows: datasets.Dataset, locations: list[str]) -> datasets.Dataset:
+    return rows.remove_columns("location").add_column("location", locations)
 
 
 def _downloaded(options: DeepLocData) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from protloc.model.backbones import FAMILIES, family_of
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.configuration import ProteinClassifierConfig
 from protloc.model.tokenizer import residue_tokenizer
+from protloc.tasks.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def build_model(options: ModelConfig, names: Sequence[str]) -> tuple[ProteinClassifier, PreTrainedTokenizerBase]:
+def build_model(options: ModelConfig, task: Task) -> tuple[ProteinClassifier, PreTrainedTokenizerBase]:
     """The classifier with a fresh head, and its tokenizer for raw residues.
 
     Seed before the call: the head, and a backbone from scratch, are drawn here.
 
     Args:
         options: the `model` group.
-        names: the classes, in the order of the logits.
+        task: what it predicts.
 
     Raises:
         UserError: the backbone cannot be loaded, is no protein model, or does not fit the options.
@@ -51,8 +51,9 @@ def build_model(options: ModelConfig, names: Sequence[str]) -> tuple[ProteinClas
         start_tokens=len(encoder.start),
         end_tokens=len(encoder.end),
         pad_token_id=tokenizer.pad_token_id,
-        id2label=dict(enumerate(names)),
-        label2id={name: i for i, name in enumerate(names)},
+        id2label=dict(enumerate(task.names)),
+        label2id={name: i for i, name in enumerate(task.names)},
+        **task.settings(),
     )
     model = ProteinClassifier(config)
     if options.name_or_path is not None:

@@ -21,6 +21,10 @@ class ProteinClassifierConfig(PreTrainedConfig):
         special_token_ids: ids that are no residue, left out of the pooling.
         start_tokens: how many of them stand before the residues.
         end_tokens: how many stand behind.
+        problem_type: `single_label_classification` or `multi_label_classification`.
+        thresholds: with several labels, the probability from which each class is said to apply, by its name; None
+            before training has fitted them.
+        membrane_threshold: that of the membrane; None where the model has no such output.
     """
 
     model_type = "protloc"
@@ -37,6 +41,9 @@ class ProteinClassifierConfig(PreTrainedConfig):
         special_token_ids: list[int] | None = None,
         start_tokens: int = 0,
         end_tokens: int = 0,
+        problem_type: str = "single_label_classification",
+        thresholds: dict[str, float] | None = None,
+        membrane_threshold: float | None = None,
         **kwargs: Any,
     ) -> None:
         if isinstance(backbone, dict):
@@ -47,5 +54,5 @@ class ProteinClassifierConfig(PreTrainedConfig):
         self.max_residues, self.crop = max_residues, crop
         self.special_token_ids = special_token_ids or []
         self.start_tokens, self.end_tokens = start_tokens, end_tokens
-        kwargs.setdefault("problem_type", "single_label_classification")
-        super().__init__(**kwargs)
+        self.thresholds, self.membrane_threshold = thresholds, membrane_threshold
+        super().__init__(problem_type=problem_type, **kwargs)

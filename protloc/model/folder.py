@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from protloc.data.encoding import ResidueEncoder
 from protloc.errors import UserError
 from protloc.model.classifier import ProteinClassifier
-from protloc.model.configuration import ProteinClassifierConfig
+from protloc.tasks.choose import task_of
+from protloc.tasks.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,12 +23,7 @@ class SavedModel:
     model: ProteinClassifier
     tokenizer: PreTrainedTokenizerBase
     encoder: ResidueEncoder
-    names: list[str]
-
-
-def class_names(config: ProteinClassifierConfig) -> list[str]:
-    """The classes in the order of the logits."""
-    return [config.id2label[i] for i in range(config.num_labels)]
+    task: Task
 
 
 def encoder_of(model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase) -> ResidueEncoder:
@@ -59,9 +55,10 @@ def load_model(folder: str | Path) -> SavedModel:
             path, use_safetensors=True, local_files_only=True, dtype="float32", output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        task = task_of(model.config)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise UserError(f"{path} cannot be read as a protloc model: {str(error).splitlines()[0]}") from error
     missing = sorted(info["missing_keys"])
     if missing:
         raise UserError(f"{path} lacks {len(missing)} weights of the model, {missing[0]} first: they would be random")
-    return SavedModel(model.eval(), tokenizer, encoder_of(model, tokenizer), class_names(model.config))
+    return SavedModel(model.eval(), tokenizer, encoder_of(model, tokenizer), task)

@@ -157,7 +157,13 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
             "proteins": config.max_proteins, "residues": config.max_residues, "body_bytes": config.max_body,
             "seconds": config.timeout,
         }  # fmt: skip
-        return {"classes": predictor.names, "version": protloc.__version__, "limits": limits, **model_card}
+        return {
+            "task": predictor.task.name,
+            "classes": predictor.task.names,
+            "version": protloc.__version__,
+            "limits": limits,
+            **model_card,
+        }
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def prometheus() -> PlainTextResponse:

@@ -16,6 +16,7 @@ from protloc.data.seen import Seen
 from protloc.data.tables import plain
 from protloc.data.tabular import table_records
 from protloc.errors import UserError
+from protloc.tasks.labels import RESERVED
 
 JSON, FASTA, CSV, LINES = "application/json", "text/x-fasta", "text/csv", "application/jsonlines"
 ACCEPTED = {JSON: JSON, FASTA: FASTA, "chemical/seq-aa-fasta": FASTA, "text/plain": FASTA, CSV: CSV}
@@ -156,9 +157,10 @@ def write(rows: Sequence[dict[str, Any]], columns: Sequence[str], kind: str) -> 
 
 
 def _object(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    names = columns[3:-3]  # the classes stand between `probability` and `length`
+    names = [name for name in columns if name not in RESERVED]
     return {
         "id": row["id"], "location": row["location"], "probability": row["probability"],
-        "probabilities": {name: row[name] for name in names}, "length": row["length"],
+        "probabilities": {name: row[name] for name in names},
+        **({"membrane": row["membrane"]} if "membrane" in row else {}), "length": row["length"],
         "residues_read": row["residues_read"], "warnings": row["warnings"],
     }  # fmt: skip

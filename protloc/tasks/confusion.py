@@ -11,6 +11,8 @@ import datasets
 import evaluate
 import numpy as np
 
+from protloc.tasks.sets import ratio
+
 
 class LocalizationMetrics(evaluate.Metric):
     """Accuracy, balanced accuracy, F1, MCC and the figures of each class, as one `evaluate` metric.
@@ -51,11 +53,11 @@ def figures(matrix: np.ndarray) -> dict[str, Any]:
     """All figures of `LocalizationMetrics` from a confusion matrix `(C, C)`, as plain Python numbers."""
     hits, true, predicted = np.diag(matrix), matrix.sum(1), matrix.sum(0)
     total = int(matrix.sum())
-    recall, precision = _ratio(hits, true), _ratio(hits, predicted)
-    f1 = _ratio(2 * hits, true + predicted)
+    recall, precision = ratio(hits, true), ratio(hits, predicted)
+    f1 = ratio(2 * hits, true + predicted)
     seen = true > 0
     met = seen | (predicted > 0)
-    accuracy = float(_ratio(hits.sum(), total))
+    accuracy = float(ratio(hits.sum(), total))
     per_class = [
         {"support": int(t), "precision": float(p), "recall": float(r), "f1": float(f), "mcc": float(m)}
         for t, p, r, f, m in zip(true, precision, recall, f1, _class_mcc(hits, true, predicted, total), strict=True)
@@ -107,9 +109,4 @@ def bootstrap_intervals(
 def _class_mcc(hits: np.ndarray, true: np.ndarray, predicted: np.ndarray, total: int) -> np.ndarray:
     """Each class against all others, shape `(C,)`."""
     hits, true, predicted = (x.astype(float) for x in (hits, true, predicted))
-    return _ratio(hits * total - true * predicted, np.sqrt(true * (total - true) * predicted * (total - predicted)))
-
-
-def _ratio(above: Any, below: Any) -> Any:
-    above, below = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return ratio(hits * total - true * predicted, np.sqrt(true * (total - true) * predicted * (total - predicted)))

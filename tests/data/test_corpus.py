@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from protloc.config import CsvData, FastaData
+from protloc.data.answers import columns
 from protloc.data.corpus import load_corpus
 from protloc.errors import UserError
-from protloc.tasks.decision import columns
 from protloc.tasks.labels import RESERVED, LabelSpace
+from tests.models import SEVERAL
 
 
 def fasta(folder: Path, records: list[tuple[str, str]], name: str = "train.fasta") -> str:
@@ -37,7 +38,7 @@ def test_splits_classes_and_counts(tmp_path: Path) -> None:
     train = fasta(tmp_path, [*records("a", {"Nucleus": 10, "Golgi": 5}), ("low Golgi", "mkv"), ("stop Golgi", "MKR*")])
     test = fasta(tmp_path, [("t1 Golgi", "MA"), ("t2 Nucleus", "MKV")], "test.fasta")
     corpus = load_corpus(options(tmp_path, train, test=test))
-    assert corpus.labels.names == ("Golgi", "Nucleus")
+    assert corpus.task.names == ("Golgi", "Nucleus")
     assert corpus.test is not None
     assert corpus.test["id"][:] == ["t1", "t2"]
     assert corpus.test["label"][:] == [0, 1]
@@ -87,7 +88,7 @@ def test_rows_are_memory_mapped(tmp_path: Path) -> None:
 def test_a_label_pattern(tmp_path: Path) -> None:
     train = fasta(tmp_path, [(f"p{i} loc={'AB'[i % 2]}; human", "MK" * (i + 1)) for i in range(20)])
     corpus = load_corpus(options(tmp_path, train, label_pattern=r"loc=(?P<label>\w+)"))
-    assert corpus.labels.names == ("A", "B")
+    assert corpus.task.names == ("A", "B")
 
 
 @pytest.mark.parametrize(
@@ -223,4 +224,4 @@ def test_label_space() -> None:
 
 
 def test_reserved_names_are_the_tables_columns() -> None:
-    assert set(columns(())) == set(RESERVED)
+    assert {*columns(SEVERAL), "true"} - {*SEVERAL.names} == set(RESERVED)

@@ -15,7 +15,7 @@ from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
 from protloc.model.precision import pick_precision
-from tests.models import NAMES, build
+from tests.models import NAMES, TASK, build
 
 
 @pytest.fixture(params=["tiny", "protbert", "esm2"])
@@ -75,7 +75,7 @@ def test_no_proteins_no_rows(folder: Path) -> None:
 
 
 def test_a_run_folder_will_do(folder: Path) -> None:
-    assert load_model(folder.parent).names == list(NAMES)
+    assert load_model(folder.parent).task == TASK
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])

@@ -19,7 +19,7 @@ from protloc.model.classifier import ProteinClassifier
 from protloc.model.folder import encoder_of
 from protloc.model.packed import NAME, Packing, choose_attention, packed_attention, runs, unpack
 from tests.backbones import write_esm2
-from tests.models import NAMES, build, model_options
+from tests.models import NAMES, TASK, build, model_options
 
 CPU = torch.device("cpu")
 LENGTHS = [7, 40, 1, 23, 23, 90, 40, 2]  # two runs of equal lengths, one protein longer than the crop of 40
@@ -138,7 +138,7 @@ def test_a_saved_and_loaded_model_packs(tmp_path: Path) -> None:
 
 
 def test_a_loaded_backbone_packs(tmp_path: Path) -> None:
-    model, _ = build_model(model_options("esm2", tmp_path), NAMES)
+    model, _ = build_model(model_options("esm2", tmp_path), TASK)
     assert model.backbone.config._attn_implementation == NAME
     assert isinstance(model.backbone.encoder.layer[0].intermediate, FusedIntermediate)
 

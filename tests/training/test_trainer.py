@@ -21,14 +21,12 @@ from protloc.data.batching import longest_first
 from protloc.data.corpus import Corpus
 from protloc.errors import UserError
 from protloc.model.backbones.tiny_encoder import ChannelDropout
-from protloc.model.classifier import ClassifierOutput
-from protloc.tasks.labels import LabelSpace
-from protloc.tasks.loss import ClassificationLoss, balanced_weights
+from protloc.tasks.losses import CrossEntropy, balanced_weights
 from protloc.training.checkpoints import COMPLETE
 from protloc.training.ranks import Ranks
 from protloc.training.setup import build_trainer
 from protloc.training.trainer import ProteinTrainer, predict_logits
-from tests.models import NAMES, build, model_options
+from tests.models import NAMES, TASK, build, model_options
 
 TRAINER = TrainerConfig(
     epochs=1, batch_size=8, learning_rate=1e-2, weight_decay=0.0, warmup=0.0, schedule="constant",
@@ -49,8 +47,7 @@ def proteins(count: int, seed: int = 0) -> datasets.Dataset:
 
 def corpus(count: int = 24) -> Corpus:
     """A corpus in memory."""
-    labels = LabelSpace(NAMES)
-    return Corpus(proteins(count), proteins(12, seed=1), None, labels, {"train": count}, [], "0" * 64, "made up")
+    return Corpus(proteins(count), proteins(12, seed=1), None, TASK, {"train": count}, [], "0" * 64, "made up")
 
 
 def trainer_for(
@@ -127,7 +124,7 @@ def test_logits_come_back_in_the_order_of_the_data(tmp_path: Path) -> None:
     logits, loss = predict_logits(trainer, data)
     one_by_one = np.concatenate([predict_logits(trainer, data.select([i]))[0] for i in range(11)])
     np.testing.assert_allclose(logits, one_by_one, atol=1e-5)
-    smoothed = ClassificationLoss(0.1)(ClassifierOutput(logits=torch.tensor(logits)), torch.tensor(data["label"]))
+    smoothed = CrossEntropy(3, 0.1)(torch.tensor(logits)[:, None], torch.tensor(data["label"][:]))
     assert loss == pytest.approx(smoothed.item(), rel=1e-5)
 
 
@@ -171,7 +168,7 @@ def test_more_gpus_than_there_are(tmp_path: Path) -> None:
 
 def test_balanced_weights_have_mean_one_over_the_proteins() -> None:
     labels = np.array([0, 0, 0, 0, 0, 0, 2, 2])
-    weights = balanced_weights(labels, 3)
+    weights = balanced_weights(np.bincount(labels, minlength=3))
     assert weights.tolist() == pytest.approx([8 / 12, 0.0, 2.0])
     assert weights.numpy()[labels].mean() == pytest.approx(1.0)
 
