@@ -27,7 +27,7 @@ class DataConfig:
 
 @dataclass
 class DemoData(DataConfig):
-    """SCL2205: real proteins in one or several of 12 places, with homology-reduced splits, from the package p-scldata."""
+    """SCL2205 from the package p-scldata: real proteins in several of 12 places, with homology-reduced splits."""
 
     label_separator: str = option(
         ";", "what stands between the places of one protein; none: 13 classes, 4 of them joined"
@@ -48,6 +48,17 @@ class DeepLocData(DataConfig):
         "drop", "what becomes of a protein with two locations (`Cytoplasm-Nucleus`): drop it, keep the first, keep "
         "both (several labels), or stop", choices=("drop", "first", "both", "error"),
     )  # fmt: skip
+
+
+@dataclass
+class DeepLoc2Data(DataConfig):
+    """DeepLoc 2.0's table: ten places as columns, the membrane, five homology-reduced partitions."""
+
+    path: str | None = option(None, "the CSV file, plain or gz; null: download it")
+    url: str = option(MISSING, "where it is downloaded from")
+    fold: int = option(
+        4, "the partition that is held out as the test; -m data.fold=0,1,2,3,4 takes each in turn", least=0
+    )
 
 
 @dataclass
