@@ -11,13 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from protloc.data import gff3
 from protloc.errors import UserError
 
-ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".gff3")
 
 
 class TableWriter:
-    """A table written row by row: `.csv`, `.tsv`, `.jsonl` or `.parquet` by its ending, `-` for CSV on standard output.
+    """A table written row by row; its ending says how, as in `ENDINGS`, and `-` is CSV on standard output.
 
     Used as a context manager. Rows go to a temporary file in the same folder; leaving the context gives it its name,
     leaving it by an exception removes it. Floats are written with seven digits, more than float32 holds.
@@ -65,6 +66,8 @@ class TableWriter:
                 self._write_parquet(rounded)
             elif self.path is not None and self.path.suffix == ".jsonl":
                 self._text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rounded)
+            elif self.path is not None and self.path.suffix == ".gff3":
+                self._text.writelines(line for row in rounded for line in gff3.lines(row))
             else:
                 self._csv.writerows([row[name] for name in self.columns] for row in rounded)
                 self._text.flush()
@@ -96,7 +99,9 @@ class TableWriter:
 
     def _start_text(self, file: TextIO) -> None:
         self._file = file
-        if self.path is None or self.path.suffix != ".jsonl":
+        if self.path is not None and self.path.suffix == ".gff3":
+            file.write(gff3.HEAD)
+        elif self.path is None or self.path.suffix != ".jsonl":
             delimiter = "\t" if self.path is not None and self.path.suffix == ".tsv" else ","
             self._csv = csv.writer(file, delimiter=delimiter, lineterminator="\n")
             self._csv.writerow(self.columns)

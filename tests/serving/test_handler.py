@@ -166,7 +166,7 @@ def test_every_way_to_give_proteins(plain: Path) -> None:
 )
 def test_what_cannot_be_read_is_said(content: Any, message: str) -> None:
     with pytest.raises(ValueError) as told:  # noqa: PT011
-        handler.proteins_of(content)
+        handler.asked_of(content)
     assert str(told.value).startswith(message)
     with pytest.raises(ValueError) as told:  # noqa: PT011
         handler.input_fn(json.dumps(content), "application/json")
