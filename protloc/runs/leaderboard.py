@@ -1,7 +1,7 @@
 """Runs side by side: `python -m protloc.runs.leaderboard FOLDER...`.
 
-A sweep writes it after every run. Runs that differ in their seed alone are one row, with mean and standard deviation.
-The best validation figure comes first; test figures are shown and choose nothing.
+A sweep writes it after every run. Runs that differ in their seed or fold alone are one row, with mean and standard
+deviation. The best validation figure comes first; test figures are shown and choose nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,16 @@ from protloc.config import maximized
 from protloc.errors import UserError
 from protloc.files import write_text
 from protloc.runs.folder import CONFIG, END, ERROR, OVERRIDES, PLACE
+from protloc.runs.out_of_fold import PREDICTIONS, write_out_of_fold
 
-FIGURES = ("accuracy", "mcc", "macro_f1")
+FIGURES = {
+    "single": ("accuracy", "mcc", "macro_f1"),
+    "multilabel": ("micro_f1", "macro_f1", "jaccard", "subset_accuracy", "mcc", "average_precision"),
+}
+"""By task; the first one stands in the printed table too."""
+
+REPEATS = ("seed", "data.fold")
+"""Options that repeat a setting: runs that differ in these alone are one row."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class Row:
     """Runs of one setting.
 
     Attributes:
-        words: the overrides that vary among all runs, by name, `seed` left out.
+        words: the overrides that vary among all runs, by name, `REPEATS` left out.
         runs: those that came to their end, or one that did not.
     """
 
@@ -114,7 +122,7 @@ def rows(runs: Sequence[Run]) -> list[Row]:
     varying = [
         name
         for name in names
-        if len({run.words.get(name) for run in runs}) > 1 and name != "seed" and not name.startswith(("hydra", *PLACE))
+        if len({run.words.get(name) for run in runs}) > 1 and not name.startswith(("hydra", *REPEATS, *PLACE))
     ]
     found: dict[tuple[str, ...], Row] = {}
     for run in runs:
@@ -122,6 +130,12 @@ def rows(runs: Sequence[Run]) -> list[Row]:
         key = (*words.values(), str(run.folder) if run.error else "")
         found.setdefault(key, Row(words)).runs.append(run)
     return sorted(found.values(), key=_best_first)
+
+
+def tasks(rows: Sequence[Row]) -> list[str]:
+    """The tasks of the runs that came to their end."""
+    found = {str(run.metrics.get("task", "single")) for row in rows for run in row.runs if run.metrics}
+    return [name for name in FIGURES if name in found] or ["single"]
 
 
 def _best_first(row: Row) -> tuple[bool, float]:
@@ -133,7 +147,8 @@ def _best_first(row: Row) -> tuple[bool, float]:
 def write_table(rows: Sequence[Row], path: Path) -> None:
     """The rows as CSV, with every figure."""
     out = io.StringIO()
-    figures = [(split, name) for split in ("validation", "test") for name in FIGURES]
+    shown = dict.fromkeys(name for task in tasks(rows) for name in FIGURES[task])
+    figures = [(split, name) for split in ("validation", "test") for name in shown]
     names = [*(rows[0].words if rows else []), "runs"]
     names += [f"{split}_{name}_{part}" for split, name in figures for part in ("mean", "sd")]
     writer = csv.writer(out, lineterminator="\n")
@@ -158,16 +173,16 @@ def print_table(rows: Sequence[Row]) -> None:
     from rich.table import Table
 
     table = Table(title="Leaderboard", title_justify="left")
-    monitor = rows[0].runs[0].monitor
+    monitor, first = rows[0].runs[0].monitor, FIGURES[tasks(rows)[0]][0]
     for name in rows[0].words:
         table.add_column(name)
-    for name in ("runs", f"validation {monitor}", f"test {monitor}", "test accuracy", "seconds", "trained", "error"):
+    for name in ("runs", f"validation {monitor}", f"test {monitor}", f"test {first}", "seconds", "trained", "error"):
         table.add_column(name, justify="left" if name == "error" else "right")
     for row in rows:
         seconds, trained = row.mean("seconds", "total"), row.mean("parameters", "trained")
         table.add_row(
             *row.words.values(), str(len(row.runs)), _shown(row, "validation", monitor), _shown(row, "test", monitor),
-            _shown(row, "test", "accuracy"), "" if seconds is None else f"{seconds:,.0f}",
+            _shown(row, "test", first), "" if seconds is None else f"{seconds:,.0f}",
             "" if trained is None else f"{trained:,.0f}", row.error,
         )  # fmt: skip
     console = Console()
@@ -200,7 +215,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
             axes.errorbar(means, [i + shift for i in places], xerr=errors, fmt="o", capsize=3, label=split)
     axes.set_yticks(range(len(shown)), names)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{monitor}, mean and standard deviation over seeds")
+    axes.set_xlabel(f"{monitor}, mean and standard deviation over seeds and folds")
     axes.legend()
     temporary = path.with_name(f".{path.stem}.tmp.png")
     figure.savefig(temporary, dpi=150)
@@ -209,10 +224,25 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 
 
 def update(folders: Sequence[Path], output: Path) -> list[Row]:
-    """Write `leaderboard.csv` and `leaderboard.png` into `output`; the rows."""
+    """Write `leaderboard.csv` and `leaderboard.png` into `output`; the rows.
+
+    Where the best setting was run on several folds, also their proteins together, as `out_of_fold.csv` and `.json`.
+    """
     found = rows(read_runs(folders))
     write_table(found, output / "leaderboard.csv")
     plot(found, output / "leaderboard.png")
+    if found and len(folds := folds_of(found[0])) > 1:
+        metrics = found[0].runs[0].metrics or {}
+        write_out_of_fold(folds, metrics["classes"], metrics["task"], output)
+    return found
+
+
+def folds_of(row: Row) -> dict[str, Path]:
+    """Folders of a setting's runs by the partition that each held out; of several seeds the first."""
+    found: dict[str, Path] = {}
+    for run in row.runs:
+        if run.metrics and "data.fold" in run.words and (run.folder / PREDICTIONS).exists():
+            found.setdefault(run.words["data.fold"], run.folder)
     return found
 
 

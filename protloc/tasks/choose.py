@@ -13,6 +13,9 @@ from protloc.tasks.multilabel import Multilabel
 from protloc.tasks.single import SingleLabel
 from protloc.tasks.task import Task
 
+TASKS: dict[str, type[Task]] = {task.name: task for task in (SingleLabel, Multilabel)}
+"""By name."""
+
 
 @dataclass(frozen=True)
 class Wanted:

@@ -112,13 +112,17 @@ class _Counts:
 
 
 def _average_precision(probabilities: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The precision at each true protein, in falling order of probability, averaged; `(S, C)`."""
+    """The precision at each true protein, in falling order of probability, averaged; `(S, C)`.
+
+    Proteins of equal probability are taken together.
+    """
     found = []
     for scores, members in zip(probabilities.T, true.T, strict=True):
         order = np.argsort(-scores, kind="stable")
-        drawn, members = weights[:, order], members[order]
+        falling, drawn, members = -scores[order], weights[:, order], members[order]
         hits = drawn * members
-        precision = ratio(hits.cumsum(1)[:, members], drawn.cumsum(1)[:, members])
+        ends = np.searchsorted(falling, falling[members], side="right") - 1
+        precision = ratio(hits.cumsum(1)[:, ends], drawn.cumsum(1)[:, ends])
         found.append(ratio((precision * hits[:, members]).sum(1), hits.sum(1)))
     return np.stack(found, axis=1)
 

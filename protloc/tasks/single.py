@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from protloc.config import TrainerConfig
-from protloc.tasks.confusion import LocalizationMetrics, bootstrap_intervals
+from protloc.tasks.confusion import bootstrap_intervals
 from protloc.tasks.losses import CrossEntropy, Loss, balanced_weights
 from protloc.tasks.task import Figure, Task
 
@@ -82,6 +82,8 @@ class SingleLabel(Task):
         return {name: value for name, value in self._from_matrix(predicted, true).items() if isinstance(value, float)}
 
     def _from_matrix(self, predicted: np.ndarray, true: np.ndarray) -> dict[str, Any]:
+        from protloc.tasks.metric import LocalizationMetrics  # late: prediction needs no metrics
+
         found: dict[str, Any] = LocalizationMetrics(len(self.labels)).compute(predictions=predicted, references=true)
         return found
 
