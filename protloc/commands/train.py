@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import set_seed
 from transformers.utils import logging as hf_logging
 
 from protloc.config import TrainConfig, maximized
 from protloc.data.corpus import load_corpus
+from protloc.errors import UserError
 from protloc.evaluation.split import Evaluation, evaluate
 from protloc.model.build import build_model
 from protloc.model.folder import encoder_of
@@ -89,6 +91,7 @@ def _train(config: TrainConfig, run_dir: Path, ranks: Ranks) -> float:
         trainer.train(resume_from_checkpoint=checkpoint)
     finally:
         trainer.progress.close()
+    check_finite(trainer.model)
     logits, loss = predict_logits(trainer, corpus.validation, "validation")
     task = corpus.task.fitted(logits, np.asarray(corpus.validation["label"]))
     evaluations = {"validation": evaluate(task, corpus.validation, logits, loss)}
@@ -106,6 +109,20 @@ def _train(config: TrainConfig, run_dir: Path, ranks: Ranks) -> float:
     return maximized(config.trainer.monitor, figure)
 
 
+def check_finite(model: nn.Module) -> None:
+    """Keep no model whose weights are no numbers.
+
+    Raises:
+        UserError: see above.
+    """
+    for name, weight in model.named_parameters():
+        if not bool(torch.isfinite(weight).all()):
+            raise UserError(
+                f"the weights became infinite or no number ({name}), and no model is kept: give a lower "
+                "trainer.learning_rate=, or trainer.precision=fp32"
+            )
+
+
 def _tell(task: Task, evaluations: dict[str, Evaluation], run_dir: Path) -> None:
     first, *others = task.headline
     for split, evaluation in evaluations.items():
@@ -118,6 +135,6 @@ def _tell(task: Task, evaluations: dict[str, Evaluation], run_dir: Path) -> None
         )  # fmt: skip
         if "membrane" in figures:
             bound = figures["membrane"]
-            log.info("%s: membrane: accuracy %.4f, MCC %.4f on %d proteins",
+            log.info("membrane (%s): accuracy %.4f, MCC %.4f on %d proteins",
                      split, bound["accuracy"], bound["mcc"], bound["proteins"])  # fmt: skip
     log.info("everything lies in %s; the model in %s", run_dir, run_dir / "model")

@@ -65,7 +65,7 @@ class TableWriter:
             if self.path is not None and self.path.suffix == ".parquet":
                 self._write_parquet(rounded)
             elif self.path is not None and self.path.suffix == ".jsonl":
-                self._text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rounded)
+                self._text.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rounded)
             elif self.path is not None and self.path.suffix == ".gff3":
                 self._text.writelines(line for row in rounded for line in gff3.lines(row))
             else:

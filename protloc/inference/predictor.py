@@ -10,6 +10,7 @@ import numpy as np
 
 from protloc.data.answers import columns, rows
 from protloc.data.records import Protein
+from protloc.errors import UserError
 from protloc.model.folder import SavedModel
 from protloc.model.forward import Forward
 from protloc.model.precision import pick_device, pick_precision
@@ -71,9 +72,19 @@ class Predictor:
         return list(rows(proteins, logits, self.task, self.encoder, excluded))
 
     def logits(self, sequences: list[str]) -> np.ndarray:
-        """Raw logits `(N, W)`, float32, for N sequences as `protloc.data` reads them."""
+        """Raw logits `(N, W)`, float32, for N sequences as `protloc.data` reads them.
+
+        Raises:
+            UserError: one of them is no number.
+        """
         encoded = [self.encoder.encode(sequence) for sequence in sequences]
         out = np.empty((len(encoded), self.task.width), dtype=np.float32)
         for indices, logits in self.forward.over(encoded, lambda batch: self.forward.model(**batch).joined().float()):
             out[indices] = logits.numpy()
+        wrong = np.flatnonzero(~np.isfinite(out).all(axis=1))
+        if len(wrong):
+            raise UserError(
+                f"the model's answer for {len(wrong)} proteins is no number, first for one of "
+                f"{len(sequences[wrong[0]])} residues: give precision=fp32; if it is that already, the weights are bad"
+            )
         return out

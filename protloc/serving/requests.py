@@ -182,8 +182,8 @@ def write(rows: Sequence[dict[str, Any]], columns: Sequence[str], kind: str) -> 
         return out.getvalue()
     objects = [_object(row, columns) for row in rows]
     if kind == LINES:
-        return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in objects)
-    return json.dumps(objects, ensure_ascii=False)
+        return "".join(json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n" for each in objects)
+    return json.dumps(objects, ensure_ascii=False, allow_nan=False)
 
 
 def _object(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
