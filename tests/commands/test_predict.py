@@ -23,7 +23,7 @@ def test_predict_agrees_with_the_run_on_the_same_proteins(folder: Path, tmp_path
     output = tmp_path / "locations.csv"
     result = run(
         "predict.py", f"model_dir={folder}/out/model", f"input={folder}/test.fasta", f"output={output}",
-        "device=cpu", "precision=fp32",
+        "device=cpu", "precision=fp32", fresh=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     ours, theirs = table(output), table(folder / "out" / "predictions_test.csv")
