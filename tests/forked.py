@@ -45,6 +45,9 @@ IMPORTED = (
 AT_IMPORT = ("HF_", "HOME", "LANG", "LC_", "MPL", "OMP_", "PYTHON", "TMPDIR", "TORCH_", "TRANSFORMERS_", "XDG_")
 """Beginnings of variables that Python, or a package when it is imported, reads once."""
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""For the children: where nothing else is said, they have this beside the environment of the tests."""
+
 NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """For the server alone: importing pyarrow starts a thread, which a child would miss."""
 
@@ -68,7 +71,7 @@ class Popen(subprocess.Popen[AnyStr]):
             raise ValueError(f"no Python script or module: {given['args']}")
         if refused := [name for name in ("preexec_fn", "pass_fds", "shell") if given[name]]:
             raise ValueError(f"{', '.join(refused)}: start a process of its own")
-        environment = dict(os.environ if given["env"] is None else given["env"])
+        environment = {**os.environ, **ONE_THREAD} if given["env"] is None else dict(given["env"])
         control, there = server()
         if at_import(environment) != at_import(there):
             changed = dict(at_import(environment).items() ^ at_import(there).items())
@@ -140,7 +143,7 @@ def run(
 @functools.cache
 def server() -> tuple[socket.socket, dict[str, str]]:
     """The way to this process's server, and the environment that it was started in."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **ONE_THREAD}
     ours, theirs = socket.socketpair()
     command = [sys.executable, __file__, str(theirs.fileno())]
     with theirs:

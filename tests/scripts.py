@@ -35,7 +35,7 @@ def run(
         cache: folder for parsed data.
         fresh: in a process of its own, which imports everything itself.
     """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_SILENT": "true"}
+    environment = {**os.environ, **forked.ONE_THREAD, "WANDB_SILENT": "true"}
     if cache is not None:
         environment["PROTLOC_CACHE"] = str(cache)
     return (subprocess.run if fresh else forked.run)(
