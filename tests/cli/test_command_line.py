@@ -60,7 +60,8 @@ def test_a_missing_value_is_explained(tmp_path: Path) -> None:
 
 def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    result = run("train.py", "data=deeploc", "data.path=~/x.fasta", "hydra.run.dir=~/run", cache=tmp_path / "cache")
+    words = ("data=deeploc", "data.path=~/x.fasta", "hydra.run.dir=~/run")
+    result = run("train.py", *words, cache=tmp_path / "cache", fresh=True)
     assert (result.returncode, result.stderr) == (1, f"error: {tmp_path}/x.fasta: no such file\n")
     assert (tmp_path / "run" / "train.log").is_file()
 
@@ -89,7 +90,7 @@ def test_help_explains_and_loads_nothing_heavy(script: str) -> None:
 
 
 def test_help_names_every_choice_and_option() -> None:
-    page = run("train.py", "--help").stdout
+    page = run("train.py", "--help", fresh=True).stdout
     for word in ("protbert", "esm2_3b", "deeploc", "wandb", "trainer.gpus", "trainer.precision", "model.pooling"):
         assert word in page, word
     assert "[1]" in next(line for line in page.splitlines() if line.startswith("  seed "))

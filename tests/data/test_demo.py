@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from protloc.data.demo import SPLITS
 from protloc.data.fasta import read_fasta
 from protloc.data.records import Protein
 from protloc.tasks.multilabel import Multilabel
+from tests import forked
 
 pytest.importorskip("scldata", reason="needs the extra [demo]")
 
@@ -38,7 +38,7 @@ def test_labels_that_are_kept_whole(tmp_path: Path) -> None:
 
 def test_the_test_split_as_fasta(tmp_path: Path) -> None:
     path = tmp_path / "new" / "test.fasta"
-    subprocess.run([sys.executable, "-m", "protloc.data.demo", "test", path], check=True)
+    forked.run([sys.executable, "-m", "protloc.data.demo", "test", str(path)], check=True)
     proteins = [record for record in read_fasta(str(path)) if isinstance(record, Protein)]
     assert len(proteins) == 2_631
     corpus = load_corpus(DemoData(cache_dir=str(tmp_path / "cache")))
@@ -48,8 +48,6 @@ def test_the_test_split_as_fasta(tmp_path: Path) -> None:
 
 
 def test_wrong_arguments_show_the_usage() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "protloc.data.demo", "tset"], capture_output=True, text=True, check=False
-    )
+    result = forked.run([sys.executable, "-m", "protloc.data.demo", "tset"], capture_output=True)
     assert result.returncode == 1
     assert result.stderr == "usage: python -m protloc.data.demo train|validation|test OUT.fasta\n"
