@@ -20,6 +20,7 @@ from protloc.runs.devices import own_gpus
 from protloc.runs.processes import launch, outer_rank
 from protloc.training.arguments import check_options, gpus_here
 from protloc.training.checkpoints import checkpoint_to_resume
+from protloc.training.epochs import end_pruned, was_pruned
 from protloc.training.evaluation import Evaluation, evaluate_split
 from protloc.training.ranks import Ranks, joined
 from protloc.training.report import run_metrics, save_model_folder, write_report
@@ -85,6 +86,12 @@ def _train(config: TrainConfig, run_dir: Path, ranks: Ranks) -> float:
         trainer.train(resume_from_checkpoint=checkpoint)
     finally:
         trainer.progress.close()
+    if was_pruned(trainer):
+        if ranks.first:
+            metrics = run_metrics(config, corpus, model, trainer, {}, time.perf_counter() - began)
+            end_pruned(run_dir, config.trainer.monitor, metrics)
+        ranks.wait()
+        return maximized(config.trainer.monitor, float(trainer.state.best_metric))
     evaluations = {"validation": evaluate_split(trainer, "validation", corpus.validation, corpus.labels.names)}
     if corpus.test is not None:
         evaluations["test"] = evaluate_split(trainer, "test", corpus.test, corpus.labels.names)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from protloc.errors import UserError
 from protloc.files import write_text
-from protloc.runs.folder import CONFIG, ERROR
+from protloc.runs.folder import BEST, CONFIG, ERROR, is_at_work
 from protloc.runs.leaderboard import print_table, update
 
 SWEEPS: list[Path] = []
@@ -30,7 +30,7 @@ class SweepCallback(Callback):
         if config.hydra.mode is None or config.hydra.mode.name != "MULTIRUN":
             return
         sweep, run_dir = Path(config.hydra.sweep.dir), Path(config.hydra.runtime.output_dir)
-        if job_return.status == JobStatus.FAILED:
+        if job_return.status == JobStatus.FAILED and not is_at_work(run_dir):  # it may be another process's run
             error = job_return._return_value
             known = isinstance(error, UserError)
             write_text(run_dir / ERROR, (str(error) if known else f"{type(error).__name__}: {error}") + "\n")
@@ -44,8 +44,10 @@ def has_begun(sweep: Path) -> bool:
 
 
 def tell() -> None:
-    """Print the leaderboard of a sweep that this process has run."""
+    """Print the leaderboard of a sweep that this process has run, and what a search has found."""
     for sweep in SWEEPS:
         if has_begun(sweep):
             print_table(update([sweep], sweep))
             print(f"leaderboard.csv and leaderboard.png are in {sweep}")
+        if (sweep / BEST).exists():
+            print((sweep / BEST).read_text(), end="")
