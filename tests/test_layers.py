@@ -12,6 +12,7 @@ LAYERS = [
     {"config"},
     {"tasks"},
     {"runs"},
+    {"search"},
     {"data"},
     {"model"},
     {"evaluation"},
@@ -25,7 +26,7 @@ LAYERS = [
 
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
-HYDRA = ("cli", "config/schemas.py", "runs/sweeps.py", "sagemaker/sweep.py", "sagemaker/space.py")
+HYDRA = ("cli", "config/schemas.py", "runs/sweeps.py", "search/space.py", "search/sweep.py", "sagemaker/sweep.py")
 """Who may know Hydra."""
 
 

@@ -26,6 +26,7 @@ from protloc.tasks.choose import Wanted
 from protloc.tasks.task import Task
 from protloc.training.arguments import check_options, gpus_here
 from protloc.training.checkpoints import checkpoint_to_resume
+from protloc.training.epochs import end_pruned, was_pruned
 from protloc.training.ranks import Ranks, joined
 from protloc.training.report import run_metrics, save_model_folder, write_report
 from protloc.training.service import logging_service
@@ -91,6 +92,12 @@ def _train(config: TrainConfig, run_dir: Path, ranks: Ranks) -> float:
         trainer.train(resume_from_checkpoint=checkpoint)
     finally:
         trainer.progress.close()
+    if was_pruned(trainer):
+        if ranks.first:
+            metrics = run_metrics(config, corpus, model, trainer, {}, time.perf_counter() - began)
+            end_pruned(run_dir, config.trainer.monitor, metrics)
+        ranks.wait()
+        return maximized(config.trainer.monitor, float(trainer.state.best_metric))
     check_finite(trainer.model)
     logits, loss = predict_logits(trainer, corpus.validation, "validation")
     task = corpus.task.fitted(logits, np.asarray(corpus.validation["label"]))

@@ -11,6 +11,7 @@ from protloc.config.hosting import HostConfig
 from protloc.config.model import ModelConfig, Recipe, TuningConfig
 from protloc.config.option import MISSING, no_option, option, problems
 from protloc.config.scripts import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig
+from protloc.config.search import SearchConfig
 from protloc.config.trainer import LoggerConfig, TrainerConfig, WandbLogger, maximized
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "ModelConfig",
     "PredictConfig",
     "Recipe",
+    "SearchConfig",
     "ServeConfig",
     "TrainConfig",
     "TrainerConfig",

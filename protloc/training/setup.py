@@ -27,6 +27,7 @@ from protloc.model.layers import can_checkpoint, compile_layers
 from protloc.model.packed import choose_attention
 from protloc.model.states import frozen_states
 from protloc.training.arguments import precision_of, training_arguments
+from protloc.training.epochs import EpochFigures
 from protloc.training.memory import STATE_TOKENS, pick_max_tokens
 from protloc.training.progress import StatesProgress, TrainingProgress
 from protloc.training.ranks import Ranks
@@ -84,6 +85,7 @@ def build_trainer(
     trainer.remove_callback(PrinterCallback)
     if options.patience:
         trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=options.patience))
+    trainer.add_callback(EpochFigures(run_dir, ranks))  # the last: a run that ends by itself is not asked about
     return trainer
 
 
