@@ -113,7 +113,7 @@ def _delete(config: DeployConfig, session: boto3.Session) -> None:
 def _invoke(config: DeployConfig, session: boto3.Session) -> None:
     assert config.endpoint is not None
     assert config.output is not None
-    check_output(config.output, overwrite=config.overwrite)
+    check_output(config.output, overwrite=config.overwrite, source=config.input)
     began, count = time.perf_counter(), 0
     answers = invoke(session, config.endpoint, _proteins(config), config.parallel)
     first = next(answers, None)

@@ -38,7 +38,7 @@ def predict(config: PredictConfig) -> None:
     hf_logging.disable_progress_bar()
     output = config.output or default_output(config.input)
     tally = Tally()
-    check_output(output, overwrite=config.overwrite)  # before the model is loaded
+    check_output(output, overwrite=config.overwrite, source=config.input)  # before the model is loaded
     predictor = Predictor(
         load_model(config.model_dir), device=config.device, precision=config.precision,
         batch_tokens=config.batch_tokens, window=config.window,

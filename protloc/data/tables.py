@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from protloc.errors import UserError
+from protloc.files import same_file
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -111,12 +112,21 @@ class TableWriter:
         self._parquet.write_table(pa.Table.from_pylist(rows, schema=self._parquet.schema))
 
 
-def check_output(path: str | Path, *, overwrite: bool) -> None:
+def check_output(path: str | Path, *, overwrite: bool, source: str | None = None) -> None:
     """Refuse an output before any work is done for it.
 
+    Args:
+        path: the table, or `-`.
+        overwrite: it may exist.
+        source: the file that is read for it, or `-`.
+
     Raises:
-        UserError: the ending is unknown, or the file exists and `overwrite` is false.
+        UserError: it is the source itself, by whatever name; the ending is unknown; or the file exists and `overwrite`
+            is false.
     """
+    if source is not None and same_file(path, source):
+        names = [("standard output" if str(path) == "-" else path), ("standard input" if source == "-" else source)]
+        raise UserError(f"output={names[0]}: this is the file of input={names[1]}; name another, or it would be lost")
     if str(path) == "-":
         return
     file = Path(path)

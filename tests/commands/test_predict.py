@@ -80,6 +80,23 @@ def test_an_output_is_not_overwritten_unasked(folder: Path, tmp_path: Path) -> N
     assert (result.returncode, len(table(output))) == (0, 33)
 
 
+@pytest.mark.parametrize("redirected", [False, True])
+def test_the_input_is_never_the_output(folder: Path, tmp_path: Path, redirected: bool) -> None:
+    """By name, and by redirection: `predict.py input=- < x.csv output=x.csv`, `input=x.csv output=- >> x.csv`."""
+    precious = "id,sequence\na,MKVLA\n"
+    path = tmp_path / "x.csv"
+    path.write_text(precious)
+    script = f"{sys.executable} {ROOT}/predict.py model_dir={folder}/out/model overwrite=true"
+    words = (f"input=- output={path} < {path}", f"input={path} output=- >> {path}") if redirected else (
+        f"input={path} output={path}",
+    )  # fmt: skip
+    for more in words:
+        result = subprocess.run(f"{script} {more}", shell=True, capture_output=True, text=True, check=False)
+        assert (result.returncode, path.read_text()) == (1, precious)
+        assert "this is the file of input=" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
 def test_a_broken_record_stops_or_is_skipped_and_changes_are_counted(folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "x.fasta"
     source.write_text(f">a\nMKVLA\n>b\nMK1\n>c\nmkv*\n>d\n{'MKVLA' * 20}\n")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from protloc.data.tables import TableWriter
+from protloc.data.tables import TableWriter, check_output
 from protloc.errors import UserError
 
 COLUMNS = ["id", "p", "n", "note"]
@@ -92,3 +95,17 @@ def test_what_is_refused(tmp_path: Path) -> None:
         TableWriter(tmp_path / "d.csv", COLUMNS, overwrite=True)
     with pytest.raises(UserError, match="cannot be written"), TableWriter(path / "t.csv", COLUMNS):
         pass
+
+
+@pytest.mark.parametrize("link", [None, os.symlink, os.link])
+def test_the_input_is_no_output_by_whatever_name(tmp_path: Path, link: Callable[[Path, Path], None] | None) -> None:
+    source = tmp_path / "proteins.csv"
+    source.write_text("id,sequence\na,MK\n")
+    output = tmp_path / "linked.csv" if link else tmp_path / "." / "proteins.csv"
+    if link:
+        link(source, output)
+    with pytest.raises(UserError, match=rf"output={re.escape(str(output))}: this is the file of input="):
+        check_output(output, overwrite=True, source=str(source))
+    other = tmp_path / "other.csv"
+    other.write_text(source.read_text())
+    check_output(other, overwrite=True, source=str(source))
