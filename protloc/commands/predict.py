@@ -20,6 +20,7 @@ from protloc.config import PredictConfig
 from protloc.data.ahead import ahead
 from protloc.data.read import read_proteins
 from protloc.data.records import Broken, Protein
+from protloc.data.streams import comes_once
 from protloc.data.tables import TableWriter, check_output
 from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
@@ -62,9 +63,9 @@ def predict(config: PredictConfig) -> None:
 
 
 def input_proteins(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
-    """The input's usable proteins, read ahead by a thread; not so standard input, whose reader could not be ended."""
+    """The input's usable proteins, read ahead by a thread; not so from a pipe, whose reader could not be ended."""
     proteins = usable(config, tally)
-    return proteins if config.input == "-" else chain.from_iterable(ahead(chunks(proteins)))
+    return proteins if comes_once(config.input) else chain.from_iterable(ahead(chunks(proteins)))
 
 
 def chunks(proteins: Iterator[Protein]) -> Iterator[list[Protein]]:

@@ -11,15 +11,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from protloc.data.fasta import open_bytes
+from protloc.data import streams
 from protloc.data.records import Broken, Protein, check
 from protloc.data.seen import Seen
+from protloc.data.streams import TextLines, comes_once, open_bytes
 from protloc.errors import UserError
 
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
-LONGEST_FIELD = 2**31 - 1
-"""Python's csv module stops at 131,072 characters a field; proteins must not."""
-
 Cells = Generator[tuple[int, dict[str, str]], None, None]
 """Each row's line and its cells by column; line 0 has the names of the columns alone."""
 
@@ -83,17 +81,20 @@ def _need(path: str, wanted: Sequence[str], there: Sequence[str]) -> None:
 
 
 def _delimited(stream: BinaryIO, name: str) -> Cells:
-    csv.field_size_limit(LONGEST_FIELD)
+    csv.field_size_limit(streams.LONGEST)  # by itself it is 131,072 characters: a protein may be longer
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    lines = TextLines(text, name)
     try:
-        first = text.readline()
+        first = next(lines, "")
         # Excel separates what it calls CSV by semicolons where the decimal sign is a comma.
         delimiter = "\t" if ".tsv" in Path(name).name.lower() else max(",;", key=first.count)
-        reader = csv.reader(itertools.chain([first], text), delimiter=delimiter, strict=True)
+        reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
         names = [title.strip() for title in next(reader, [])]
         yield 0, dict.fromkeys(names, "")
         line = reader.line_num + 1
+        lines.next_record()
         for values in reader:
+            lines.next_record()
             if values:
                 if len(values) != len(names):
                     raise UserError(f"{name}:{line}: {len(values)} cells, but {len(names)} column names")
@@ -111,6 +112,8 @@ def _parquet(path: str) -> Cells:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if comes_once(path):
+        raise UserError(f"{path}: Parquet cannot be read from a pipe or a device: give a file")
     try:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names

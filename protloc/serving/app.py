@@ -23,8 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import protloc
 from protloc.config import ServeConfig
-from protloc.data.fasta import GZIP_MAGIC
 from protloc.data.records import Protein
+from protloc.data.streams import GZIP_MAGIC
 from protloc.inference.predictor import Predictor
 from protloc.serving import openapi
 from protloc.serving.batcher import Batcher, ClosedError, FullError
