@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from protloc.errors import UserError
-from protloc.files import same_file
+from protloc.files import Draft, check_no_draft, same_file
 
-ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+Rows = Sequence[dict[str, Any]]
 
 
 class TableWriter:
     """A table written row by row: `.csv`, `.tsv`, `.jsonl` or `.parquet` by its ending, `-` for CSV on standard output.
 
-    Used as a context manager. Rows go to a temporary file in the same folder; leaving the context gives it its name,
-    leaving it by an exception removes it. Floats are written with seven digits, more than float32 holds.
+    Used as a context manager. Rows go to a draft in the same folder; leaving the context gives it its name, leaving it
+    by an exception removes it. Floats are written with seven digits, more than float32 holds.
 
     Args:
         path: the table.
@@ -29,87 +29,136 @@ class TableWriter:
         overwrite: replace an existing file.
 
     Raises:
-        UserError: the ending is unknown, the file exists, or its folder cannot be written; nothing is written then.
+        UserError: the ending is unknown, the file exists, another process is writing it, or its folder cannot be
+            written; nothing is written then.
     """
 
     def __init__(self, path: str | Path, columns: Sequence[str], *, overwrite: bool = False) -> None:
         self.columns = list(columns)
         self.path = None if str(path) == "-" else Path(path)
         check_output(path, overwrite=overwrite)
-        self._file: TextIO | None = None
-        self._parquet: Any = None
+        self._draft: Draft | None = None
+        self._sink: Sink
 
     def __enter__(self) -> Self:
-        if self.path is None:
-            self._start_text(sys.stdout)
-            return self
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        try:
+        with self._as_user_errors():
+            if self.path is None:
+                self._sink = _Csv(sys.stdout, self.columns, ",")
+                return self
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.suffix != ".parquet":
-                self._start_text(open(self._temporary, "w", encoding="utf-8", newline=""))
-            else:
-                self._temporary.touch()
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be written: {error.strerror}") from error
+            self._draft = Draft(self.path)
+            try:
+                self._sink = SINKS[self.path.suffix](self._draft.name, self.columns)
+            except BaseException:
+                self._draft.drop()
+                raise
         return self
 
-    def write(self, rows: Sequence[dict[str, Any]]) -> None:
+    def write(self, rows: Rows) -> None:
         """Append rows; each has every column.
 
         Raises:
             UserError: the disk is full or the output is gone.
         """
-        rounded = [{name: plain(row[name]) for name in self.columns} for row in rows]
+        with self._as_user_errors():
+            self._sink.write([{name: plain(row[name]) for name in self.columns} for row in rows])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._draft is None:
+            return
+        if kind is not None:
+            with suppress(OSError):  # the exception that is on its way says more
+                self._sink.close()
+            self._draft.drop()
+            return
         try:
-            if self.path is not None and self.path.suffix == ".parquet":
-                self._write_parquet(rounded)
-            elif self.path is not None and self.path.suffix == ".jsonl":
-                self._text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rounded)
-            else:
-                self._csv.writerows([row[name] for name in self.columns] for row in rounded)
-                self._text.flush()
+            with self._as_user_errors():
+                self._sink.close()
+                self._draft.keep()
+        except BaseException:
+            self._draft.drop()
+            raise
+
+    @contextmanager
+    def _as_user_errors(self) -> Iterator[None]:
+        try:
+            yield
         except BrokenPipeError as error:
             raise UserError("the reader of the output is gone") from error
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written: {error.strerror}") from error
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self.path is None:
-            return
-        try:
-            if kind is None and self.path.suffix == ".parquet" and self._parquet is None:
-                self._write_parquet([])
-            for file in (self._file, self._parquet):
-                if file is not None:
-                    file.close()
-            if kind is None:
-                self._temporary.replace(self.path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
 
-    @property
-    def _text(self) -> TextIO:
-        assert self._file is not None, "write inside the context"
-        return self._file
+class Sink(Protocol):
+    """One format: rows in, bytes out."""
 
-    def _start_text(self, file: TextIO) -> None:
-        self._file = file
-        if self.path is None or self.path.suffix != ".jsonl":
-            delimiter = "\t" if self.path is not None and self.path.suffix == ".tsv" else ","
-            self._csv = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-            self._csv.writerow(self.columns)
+    def write(self, rows: Rows) -> None:
+        """Append rows that have every column."""
 
-    def _write_parquet(self, rows: list[dict[str, Any]]) -> None:
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class _Csv:
+    def __init__(self, file: TextIO, columns: Sequence[str], delimiter: str) -> None:
+        self.file, self.columns = file, columns
+        self._writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        self._writer.writerow(columns)
+
+    def write(self, rows: Rows) -> None:
+        self._writer.writerows([row[name] for name in self.columns] for row in rows)
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _JsonLines:
+    def __init__(self, name: Path, columns: Sequence[str]) -> None:
+        self.file = _text(name)
+
+    def write(self, rows: Rows) -> None:
+        self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _Parquet:
+    """Its schema is that of the first rows; a table without rows has columns of text."""
+
+    def __init__(self, name: Path, columns: Sequence[str]) -> None:
+        self.name, self.columns = name, columns
+        self._writer: Any = None
+
+    def write(self, rows: Rows) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if self._parquet is None:
+        if self._writer is None:
             schema = pa.Table.from_pylist(rows).schema if rows else pa.schema([(c, pa.string()) for c in self.columns])
-            self._parquet = pq.ParquetWriter(self._temporary, schema)
-        self._parquet.write_table(pa.Table.from_pylist(rows, schema=self._parquet.schema))
+            self._writer = pq.ParquetWriter(self.name, schema)
+        self._writer.write_table(pa.Table.from_pylist(rows, schema=self._writer.schema))
+
+    def close(self) -> None:
+        if self._writer is None:
+            self.write([])
+        self._writer.close()
+
+
+def _text(name: Path) -> TextIO:
+    return open(name, "w", encoding="utf-8", newline="")
+
+
+SINKS: dict[str, Any] = {
+    ".csv": lambda name, columns: _Csv(_text(name), columns, ","),
+    ".tsv": lambda name, columns: _Csv(_text(name), columns, "\t"),
+    ".jsonl": _JsonLines,
+    ".parquet": _Parquet,
+}
+ENDINGS = tuple(SINKS)
 
 
 def check_output(path: str | Path, *, overwrite: bool, source: str | None = None) -> None:
@@ -121,8 +170,8 @@ def check_output(path: str | Path, *, overwrite: bool, source: str | None = None
         source: the file that is read for it, or `-`.
 
     Raises:
-        UserError: it is the source itself, by whatever name; the ending is unknown; or the file exists and `overwrite`
-            is false.
+        UserError: it is the source itself, by whatever name; the ending is unknown; the file exists and `overwrite` is
+            false; or another process is writing it.
     """
     if source is not None and same_file(path, source):
         names = [("standard output" if str(path) == "-" else path), ("standard input" if source == "-" else source)]
@@ -136,6 +185,7 @@ def check_output(path: str | Path, *, overwrite: bool, source: str | None = None
         raise UserError(f"{file}: this is a folder; name a file in it")
     if file.exists() and not overwrite:
         raise UserError(f"{file} exists; give overwrite=true to replace it")
+    check_no_draft(file)
 
 
 def plain(value: Any) -> Any:

@@ -164,7 +164,7 @@ def test_stopped_by_the_keyboard_leaves_no_half_table(folder: Path, tmp_path: Pa
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not [path for path in tmp_path.glob(".x.csv.*.tmp") if path.stat().st_size > 1000]:
+    while not [path for path in tmp_path.glob(".x.csv.tmp") if path.stat().st_size > 1000]:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -7,6 +7,9 @@ import csv
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,8 @@ import pytest
 
 from protloc.data.tables import TableWriter, check_output
 from protloc.errors import UserError
+from protloc.files import Draft
+from tests.scripts import ROOT
 
 COLUMNS = ["id", "p", "n", "note"]
 ROWS = [
@@ -109,3 +114,68 @@ def test_the_input_is_no_output_by_whatever_name(tmp_path: Path, link: Callable[
     other = tmp_path / "other.csv"
     other.write_text(source.read_text())
     check_output(other, overwrite=True, source=str(source))
+
+
+def test_what_a_killed_writer_left_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write = (
+        "import os, signal\nfrom protloc.data.tables import TableWriter\n"
+        f"with TableWriter({str(path)!r}, ['id']) as table:\n"
+        "    table.write([{'id': 'long' * 100}])\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", write], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.read_text().startswith("id\nlonglong")
+    with TableWriter(path, ["id"]) as table:
+        table.write([{"id": "a"}])
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "id\na\n"
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    with TableWriter(path, ["id"]) as table:
+        table.write([{"id": "first"}])
+        with pytest.raises(UserError, match=r"t\.csv: another process is writing this file"):
+            check_output(path, overwrite=True)
+        with pytest.raises(UserError, match=r"t\.csv: another process is writing this file"):
+            Draft(path)
+        with TableWriter(tmp_path / "u.csv", ["id"]) as other:
+            other.write([{"id": "other"}])
+    assert path.read_text() == "id\nfirst\n"
+    crash(path)
+    check_output(path, overwrite=True)
+    with TableWriter(path, ["id"], overwrite=True) as table:
+        table.write([{"id": "second"}])
+    assert path.read_text() == "id\nsecond\n"
+
+
+def test_a_draft_follows_no_link(tmp_path: Path) -> None:
+    """In a folder where others may write, one could be laid out to the file of a third."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / ".t.csv.tmp").symlink_to(victim)
+    with (
+        pytest.raises(UserError, match="cannot be written: Too many levels of symbolic links"),
+        TableWriter(tmp_path / "t.csv", ["id"]),
+    ):
+        pass
+    assert victim.read_text() == "precious"
+
+
+def test_many_processes_and_one_file(tmp_path: Path) -> None:
+    """Each of them writes the whole table or is refused; nothing else is left."""
+    path = tmp_path / "t.csv"
+    write = (
+        "from protloc.data.tables import TableWriter\nfrom protloc.errors import UserError\n"
+        "for _ in range(50):\n"
+        "    try:\n"
+        f"        with TableWriter({str(path)!r}, ['id'], overwrite=True) as table:\n"
+        "            table.write([{'id': str(i)} for i in range(2000)])\n"
+        "    except UserError as error:\n        assert 'another process is writing this file' in str(error), error\n"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", write], cwd=ROOT) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
+    assert path.read_text() == "id\n" + "".join(f"{i}\n" for i in range(2000))
+    assert list(tmp_path.iterdir()) == [path]
