@@ -130,7 +130,7 @@ def _proteins(config: DeployConfig) -> Iterator[Protein]:
     assert config.input is not None
     for record in read_proteins(config.input, id_column="id", sequence_column="sequence"):
         if isinstance(record, Broken):
-            raise UserError(f"{config.input}:{record.line}: {record.id}: {record.reason}")
+            raise UserError(record.told(config.input))
         yield record
 
 

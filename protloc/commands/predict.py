@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,14 +19,17 @@ from protloc.config import PredictConfig
 from protloc.data.ahead import ahead
 from protloc.data.read import read_proteins
 from protloc.data.records import Broken, Protein
-from protloc.data.streams import comes_once
+from protloc.data.streams import comes_once, shown
 from protloc.data.tables import TableWriter, check_output
-from protloc.errors import UserError
+from protloc.errors import UserError, printable, say
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
 
 CHUNK = 256
 """Proteins handed over by the reading thread at once."""
+
+LISTED = 100
+"""Records that were skipped and are listed; more are counted alone."""
 
 
 def predict(config: PredictConfig) -> None:
@@ -46,7 +48,9 @@ def predict(config: PredictConfig) -> None:
     )  # fmt: skip
     began = time.perf_counter()
     with (
-        TableWriter(output, predictor.columns, overwrite=config.overwrite) as table,
+        TableWriter(
+            output, predictor.columns, overwrite=config.overwrite, escape_formulas=config.escape_formulas
+        ) as table,
         ThreadPoolExecutor(1) as writer,
         progress() as bar,
     ):
@@ -79,11 +83,18 @@ class Tally:
     """What the summary tells."""
 
     locations: Counter[str] = field(default_factory=Counter)
-    skipped: list[Broken] = field(default_factory=list)
+    skipped: int = 0
+    listed: list[Broken] = field(default_factory=list)
     residues: int = 0
     cropped: int = 0
     lower: int = 0
     stop: int = 0
+
+    def skip(self, record: Broken) -> None:
+        """Count a broken record; the first ones are kept to be listed."""
+        self.skipped += 1
+        if self.skipped <= LISTED:
+            self.listed.append(record)
 
     def count(self, rows: list[dict[str, Any]]) -> None:
         """Add rows of the table."""
@@ -108,10 +119,9 @@ def usable(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
             tally.stop += record.stop
             yield record
         elif config.on_error == "skip":
-            tally.skipped.append(record)
+            tally.skip(record)
         else:
-            name = "standard input" if config.input == "-" else config.input
-            raise UserError(f"{name}:{record.line}: {record.id}: {record.reason} (on_error=skip goes on without it)")
+            raise UserError(f"{record.told(shown(config.input))} (on_error=skip goes on without it)")
 
 
 def progress() -> Progress:
@@ -126,13 +136,15 @@ def progress() -> Progress:
 
 def report(output: str, tally: Tally, seconds: float) -> None:
     """The summary, on standard error, so that `output=-` stays a clean table."""
-    for record in tally.skipped:
-        say(f"skipped {record.id} (line {record.line}): {record.reason}")
+    for record in tally.listed:
+        say(f"skipped {printable(record.id)} (line {record.line}): {record.reason}")
+    if tally.skipped > LISTED:
+        say(f"... and {tally.skipped - LISTED:,} more")
     total = tally.locations.total()
     where = "standard output" if output == "-" else output
     say(f"{total:,} proteins in {seconds:.1f} s ({tally.residues / max(seconds, 1e-9):,.0f} residues/s) -> {where}")
     changes = {
-        "broken records skipped": len(tally.skipped),
+        "broken records skipped": tally.skipped,
         "proteins longer than the model reads, cropped": tally.cropped,
         "proteins with lower-case residues, read as upper case": tally.lower,
         "proteins whose final * was taken off": tally.stop,
@@ -142,8 +154,3 @@ def report(output: str, tally: Tally, seconds: float) -> None:
             say(f"{count:8,}  {what}")
     for location, count in tally.locations.most_common():
         say(f"{count:8,}  {count / total:6.1%}  {location}")
-
-
-def say(line: str) -> None:
-    """A line of the summary."""
-    print(line, file=sys.stderr)

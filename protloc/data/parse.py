@@ -150,7 +150,7 @@ def _rows(path: str, reader: Reader) -> Iterator[dict[str, Any]]:
 
 def complaint(what: str, path: str, records: list[Broken], total: int) -> str:
     """One line for one record, and a line each for the first ten of many."""
-    lines = [f"{path}:{record.line}: {record.id}: {record.reason}" for record in records[:SHOWN]]
+    lines = [record.told(path) for record in records[:SHOWN]]
     if total == 1:
         return lines[0]
     more = [f"... and {total - len(lines)} more"] if total > len(lines) else []

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from protloc.errors import UserError
+from protloc.errors import UserError, printable
 from protloc.files import Draft, check_no_draft, same_file
 
 Rows = Sequence[dict[str, Any]]
@@ -27,28 +29,32 @@ class TableWriter:
         path: the table.
         columns: names of the columns, in order.
         overwrite: replace an existing file.
+        escape_formulas: in CSV and TSV, put a ' before text that a spreadsheet would compute.
 
     Raises:
         UserError: the ending is unknown, the file exists, another process is writing it, or its folder cannot be
             written; nothing is written then.
     """
 
-    def __init__(self, path: str | Path, columns: Sequence[str], *, overwrite: bool = False) -> None:
-        self.columns = list(columns)
+    def __init__(
+        self, path: str | Path, columns: Sequence[str], *, overwrite: bool = False, escape_formulas: bool = False
+    ) -> None:
+        self.columns, self.escape_formulas = list(columns), escape_formulas
         self.path = None if str(path) == "-" else Path(path)
         check_output(path, overwrite=overwrite)
+        self._on_terminal = self.path is None and sys.stdout is not None and sys.stdout.isatty()
         self._draft: Draft | None = None
         self._sink: Sink
 
     def __enter__(self) -> Self:
         with self._as_user_errors():
             if self.path is None:
-                self._sink = _Csv(sys.stdout, self.columns, ",")
+                self._sink = _Csv(_standard_output(), self.columns, self._cell)
                 return self
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._draft = Draft(self.path)
             try:
-                self._sink = SINKS[self.path.suffix](self._draft.name, self.columns)
+                self._sink = SINKS[self.path.suffix](self._draft.name, self.columns, self._cell)
             except BaseException:
                 self._draft.drop()
                 raise
@@ -88,7 +94,16 @@ class TableWriter:
         except BrokenPipeError as error:
             raise UserError("the reader of the output is gone") from error
         except OSError as error:
-            raise UserError(f"{self.path}: cannot be written: {error.strerror}") from error
+            where = "standard output" if self.path is None else self.path
+            raise UserError(f"{where}: cannot be written: {error.strerror or error}") from error
+
+    def _cell(self, value: Any) -> Any:
+        """A cell of CSV or TSV as it is written."""
+        if not isinstance(value, str):
+            return value
+        if self.escape_formulas and value.startswith(FORMULA) and not _is_number(value):
+            value = f"'{value}"
+        return printable(value) if self._on_terminal else value
 
 
 class Sink(Protocol):
@@ -102,21 +117,29 @@ class Sink(Protocol):
 
 
 class _Csv:
-    def __init__(self, file: TextIO, columns: Sequence[str], delimiter: str) -> None:
-        self.file, self.columns = file, columns
-        self._writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        self._writer.writerow(columns)
+    def __init__(self, file: TextIO, columns: Sequence[str], cell: Callable[[Any], Any], delimiter: str = ",") -> None:
+        self.file, self.columns, self.cell = file, columns, cell
+        self._plain = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        self._quoted = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        self._write(columns)
 
     def write(self, rows: Rows) -> None:
-        self._writer.writerows([row[name] for name in self.columns] for row in rows)
+        for row in rows:
+            self._write([row[name] for name in self.columns])
         self.file.flush()
+
+    def _write(self, row: Sequence[Any]) -> None:
+        """A lone carriage return ends a line for whoever reads it, but Python's writer does not quote it."""
+        cells = [self.cell(value) for value in row]
+        returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+        (self._quoted if returns else self._plain).writerow(cells)
 
     def close(self) -> None:
         self.file.close()
 
 
 class _JsonLines:
-    def __init__(self, name: Path, columns: Sequence[str]) -> None:
+    def __init__(self, name: Path, columns: Sequence[str], cell: Callable[[Any], Any]) -> None:
         self.file = _text(name)
 
     def write(self, rows: Rows) -> None:
@@ -129,7 +152,7 @@ class _JsonLines:
 class _Parquet:
     """Its schema is that of the first rows; a table without rows has columns of text."""
 
-    def __init__(self, name: Path, columns: Sequence[str]) -> None:
+    def __init__(self, name: Path, columns: Sequence[str], cell: Callable[[Any], Any]) -> None:
         self.name, self.columns = name, columns
         self._writer: Any = None
 
@@ -152,13 +175,32 @@ def _text(name: Path) -> TextIO:
     return open(name, "w", encoding="utf-8", newline="")
 
 
-SINKS: dict[str, Any] = {
-    ".csv": lambda name, columns: _Csv(_text(name), columns, ","),
-    ".tsv": lambda name, columns: _Csv(_text(name), columns, "\t"),
+def _standard_output() -> TextIO:
+    if sys.stdout is None:
+        raise UserError("standard output: it is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="")  # as files are written, wherever this runs
+    return sys.stdout
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+SINKS: dict[str, Callable[..., Sink]] = {
+    ".csv": lambda name, columns, cell: _Csv(_text(name), columns, cell),
+    ".tsv": lambda name, columns, cell: _Csv(_text(name), columns, cell, "\t"),
     ".jsonl": _JsonLines,
     ".parquet": _Parquet,
 }
 ENDINGS = tuple(SINKS)
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet computes; one that is a number is none."""
 
 
 def check_output(path: str | Path, *, overwrite: bool, source: str | None = None) -> None:
@@ -181,10 +223,17 @@ def check_output(path: str | Path, *, overwrite: bool, source: str | None = None
     file = Path(path)
     if file.suffix not in ENDINGS:
         raise UserError(f"{file}: unknown ending {file.suffix!r}; take one of {', '.join(ENDINGS)}", exit_code=2)
-    if file.is_dir():
+    if os.path.isdir(file):
         raise UserError(f"{file}: this is a folder; name a file in it")
-    if file.exists() and not overwrite:
-        raise UserError(f"{file} exists; give overwrite=true to replace it")
+    try:
+        os.lstat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written: {error.strerror}") from error
+    else:
+        if not overwrite:
+            raise UserError(f"{file} exists; give overwrite=true to replace it")
     check_no_draft(file)
 
 

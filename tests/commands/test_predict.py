@@ -152,6 +152,18 @@ def test_a_reader_that_goes_away_is_no_traceback(folder: Path, tmp_path: Path) -
     assert result.stderr == "error: the reader of the output is gone\n"
 
 
+def test_an_output_that_is_full_or_closed_is_one_line(folder: Path) -> None:
+    script = f"{sys.executable} {ROOT}/predict.py model_dir={folder}/out/model input={folder}/test.fasta output=-"
+    for end, line in (
+        ("> /dev/full", "standard output: cannot be written: No space left on device"),
+        (">&-", "standard output: it is closed"),
+    ):
+        result = subprocess.run(f"{script} {end}", shell=True, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stderr) == (1, f"error: {line}\n")
+    result = subprocess.run(f"{script} 2> /dev/full", shell=True, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout.count("\n")) == (0, 34), "nobody hears the summary"
+
+
 def test_stopped_by_the_keyboard_leaves_no_half_table(folder: Path, tmp_path: Path) -> None:
     big = fasta(tmp_path / "big.fasta", 100_000, labels=False)
     output = tmp_path / "x.csv"

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -88,6 +89,52 @@ def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "id,n\na,1\n"
 
 
+FORMULAS = ["=1+1", "+A1", "-A1", "@sum", "\t=1", "-3.5", "+4e-2", "Nucleus=1", "sp|P1", ""]
+ESCAPED = ["'=1+1", "'+A1", "'-A1", "'@sum", "'\t=1", "-3.5", "+4e-2", "Nucleus=1", "sp|P1", ""]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_formulas_are_text_where_that_is_asked_for(tmp_path: Path, ending: str) -> None:
+    rows = [{"id": text, "p": 0.5, "n": 1, "note": ""} for text in FORMULAS]
+    for escape in (False, True):
+        path = tmp_path / f"t{escape}{ending}"
+        with TableWriter(path, COLUMNS, escape_formulas=escape) as table:
+            table.write(rows)
+        assert [row["id"] for row in read(path)] == (ESCAPED if escape and ending in (".csv", ".tsv") else FORMULAS)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+def test_line_ends_inside_a_cell_are_quoted(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"t{ending}"
+    notes = ["a\rb", "a\nb", "a\r\nb", 'a"b', "a,b;c\td", "plain"]
+    with TableWriter(path, COLUMNS) as table:
+        table.write([{"id": "x", "p": 0.5, "n": 1, "note": note} for note in notes])
+    assert [row["note"] for row in read(path)] == notes
+
+
+def test_a_terminal_gets_no_control_characters(tmp_path: Path) -> None:
+    """A real terminal, one of the system's pairs."""
+    ours, theirs = pty.openpty()
+    write = (
+        "from protloc.data.tables import TableWriter\nwith TableWriter('-', ['id']) as table:\n"
+        "    table.write([{'id': 'a\\x1b]0;title\\x07b é'}])\n"
+    )
+    subprocess.run([sys.executable, "-c", write], cwd=ROOT, stdout=theirs, check=True)
+    os.close(theirs)
+    assert os.read(ours, 1000).decode() == "id\r\na\\x1b]0;title\\x07b é\r\n"
+    os.close(ours)
+
+
+def test_standard_output_is_utf8_wherever_it_runs() -> None:
+    write = (
+        "from protloc.data.tables import TableWriter\nwith TableWriter('-', ['id']) as table:\n"
+        "    table.write([{'id': 'é\\u2028'}])\n"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run([sys.executable, "-c", write], cwd=ROOT, capture_output=True, check=True, env=environment)
+    assert result.stdout.decode() == "id\né\u2028\n"
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("old")
@@ -100,6 +147,11 @@ def test_what_is_refused(tmp_path: Path) -> None:
         TableWriter(tmp_path / "d.csv", COLUMNS, overwrite=True)
     with pytest.raises(UserError, match="cannot be written"), TableWriter(path / "t.csv", COLUMNS):
         pass
+    with pytest.raises(UserError, match="cannot be written: File name too long"):
+        TableWriter(tmp_path / f"{'x' * 300}.csv", COLUMNS)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match="cannot be written: Too many levels of symbolic links"):
+        TableWriter(tmp_path / "loop" / "t.csv", COLUMNS)
 
 
 @pytest.mark.parametrize("link", [None, os.symlink, os.link])
