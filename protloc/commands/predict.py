@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,8 +21,9 @@ from protloc.data.ahead import ahead
 from protloc.data.answers import columns
 from protloc.data.read import read_proteins
 from protloc.data.records import Broken, Protein
+from protloc.data.streams import comes_once, shown
 from protloc.data.tables import TableWriter, check_output
-from protloc.errors import UserError
+from protloc.errors import UserError, printable, say
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
 from protloc.tasks.labels import BETWEEN
@@ -31,6 +31,9 @@ from protloc.tasks.task import Task
 
 CHUNK = 256
 """Proteins handed over by the reading thread at once."""
+
+LISTED = 100
+"""Records that were skipped and are listed; more are counted alone."""
 
 
 def predict(config: PredictConfig) -> None:
@@ -42,7 +45,7 @@ def predict(config: PredictConfig) -> None:
     hf_logging.disable_progress_bar()
     output = config.output or default_output(config.input)
     tally = Tally()
-    check_output(output, overwrite=config.overwrite)  # before the model is loaded
+    check_output(output, overwrite=config.overwrite, source=config.input)  # before the model is loaded
     predictor = Predictor(
         load_model(config.model_dir), device=config.device, precision=config.precision,
         batch_tokens=config.batch_tokens, window=config.window, exclude=config.exclude,
@@ -50,7 +53,7 @@ def predict(config: PredictConfig) -> None:
     began = time.perf_counter()
     shape = Shape(config, predictor.task)
     with (
-        TableWriter(output, shape.columns, overwrite=config.overwrite) as table,
+        TableWriter(output, shape.columns, overwrite=config.overwrite, escape_formulas=config.escape_formulas) as table,
         ThreadPoolExecutor(1) as writer,
         progress() as bar,
     ):
@@ -92,9 +95,9 @@ class Shape:
 
 
 def input_proteins(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
-    """The input's usable proteins, read ahead by a thread; not so standard input, whose reader could not be ended."""
+    """The input's usable proteins, read ahead by a thread; not so from a pipe, whose reader could not be ended."""
     proteins = usable(config, tally)
-    return proteins if config.input == "-" else chain.from_iterable(ahead(chunks(proteins)))
+    return proteins if comes_once(config.input) else chain.from_iterable(ahead(chunks(proteins)))
 
 
 def chunks(proteins: Iterator[Protein]) -> Iterator[list[Protein]]:
@@ -108,12 +111,19 @@ class Tally:
     """What the summary tells."""
 
     locations: Counter[str] = field(default_factory=Counter)
-    skipped: list[Broken] = field(default_factory=list)
+    skipped: int = 0
+    listed: list[Broken] = field(default_factory=list)
     proteins: int = 0
     residues: int = 0
     cropped: int = 0
     lower: int = 0
     stop: int = 0
+
+    def skip(self, record: Broken) -> None:
+        """Count a broken record; the first ones are kept to be listed."""
+        self.skipped += 1
+        if self.skipped <= LISTED:
+            self.listed.append(record)
 
     def count(self, rows: list[dict[str, Any]]) -> None:
         """Add rows of the table."""
@@ -139,10 +149,9 @@ def usable(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
             tally.stop += record.stop
             yield record
         elif config.on_error == "skip":
-            tally.skipped.append(record)
+            tally.skip(record)
         else:
-            name = "standard input" if config.input == "-" else config.input
-            raise UserError(f"{name}:{record.line}: {record.id}: {record.reason} (on_error=skip goes on without it)")
+            raise UserError(f"{record.told(shown(config.input))} (on_error=skip goes on without it)")
 
 
 def progress() -> Progress:
@@ -157,13 +166,15 @@ def progress() -> Progress:
 
 def report(output: str, tally: Tally, seconds: float) -> None:
     """The summary, on standard error, so that `output=-` stays a clean table."""
-    for record in tally.skipped:
-        say(f"skipped {record.id} (line {record.line}): {record.reason}")
+    for record in tally.listed:
+        say(f"skipped {printable(record.id)} (line {record.line}): {record.reason}")
+    if tally.skipped > LISTED:
+        say(f"... and {tally.skipped - LISTED:,} more")
     total = tally.proteins
     where = "standard output" if output == "-" else output
     say(f"{total:,} proteins in {seconds:.1f} s ({tally.residues / max(seconds, 1e-9):,.0f} residues/s) -> {where}")
     changes = {
-        "broken records skipped": len(tally.skipped),
+        "broken records skipped": tally.skipped,
         "proteins longer than the model reads, cropped": tally.cropped,
         "proteins with lower-case residues, read as upper case": tally.lower,
         "proteins whose final * was taken off": tally.stop,
@@ -173,8 +184,3 @@ def report(output: str, tally: Tally, seconds: float) -> None:
             say(f"{count:8,}  {what}")
     for location, count in tally.locations.most_common():
         say(f"{count:8,}  {count / total:6.1%}  {location}")
-
-
-def say(line: str) -> None:
-    """A line of the summary."""
-    print(line, file=sys.stderr)

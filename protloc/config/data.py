@@ -70,7 +70,7 @@ class FastaData(DataConfig):
     test: str | None = option(None, "test proteins, read once, at the end; null: none")
     label_pattern: str = option(
         r"(?P<label>\S+)\s*$",
-        "regular expression with a group `label`, searched behind the id; the default takes the last word",
+        "regular expression with a group `label`, searched in the whole header; the default takes the last word",
     )
 
 

@@ -36,7 +36,7 @@ Written by `python -m protloc.config.page` from protloc/config/; do not edit it 
 Every option is given as `name=value`. `python train.py --cfg job` shows all of them with the values that would be used,
 `--cfg job --resolve` also what comes from the model's recipe. A list of values and `-m` make a sweep:
 `python train.py -m model=tiny,esm2_8m seed=1,2,3`. `null` means none. Quote what the shell or Hydra would read
-otherwise: `'data.label_pattern="loc=(?P<label>\\\\w+)"'`.
+otherwise: `'data.label_pattern="loc=(?P<label>\\w+)"'`.
 
 A group is a folder under `conf/`: `model=protbert` takes `conf/model/protbert.yaml`. A file of your own beside them is
 a choice like any other. `experiment=NAME` takes `conf/experiment/NAME.yaml`, which may set anything.

@@ -55,6 +55,9 @@ class PredictConfig(ModelInUse):
         "the table: .csv, .tsv, .jsonl, .parquet, .gff3, or - for CSV on standard output; null: INPUT.locations.csv",
     )
     overwrite: bool = option(False, "replace an existing output")
+    escape_formulas: bool = option(
+        False, "put a ' before what a spreadsheet would compute (`=...`) in CSV and TSV; for ids from strangers"
+    )
     on_error: str = option("stop", "a broken record stops the run, or is skipped and listed", choices=("stop", "skip"))
     id_column: str = option("id", "column with the protein's name, in tables")
     sequence_column: str = option("sequence", "column with its residues, in tables")

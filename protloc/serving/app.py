@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import protloc
 from protloc.config import ServeConfig
-from protloc.data.fasta import GZIP_MAGIC
+from protloc.data.streams import GZIP_MAGIC
 from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.serving import openapi

@@ -113,3 +113,26 @@ def test_shell_completion(tmp_path: Path) -> None:
         cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert result.stdout.split() == ["model=protbert", "model=protbert_bfd"]
+
+
+@pytest.mark.parametrize("words", ["train.py --help", "train.py --cfg job", "predict.py --help"])
+def test_a_page_that_cannot_be_written(words: str) -> None:
+    for end, line in (
+        ("> /dev/full", "error: standard output: cannot be written: No space left on device\n"), (">&-", ""),
+        ("| true", "error: the reader of the output is gone\n"),
+    ):  # fmt: skip
+        command = f"{sys.executable} {words} {end}"
+        result = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.stderr in (line, ""), words  # `true` may be slow to go
+
+
+@pytest.mark.parametrize(
+    "words", ["hydra.run.dir={}", "resume={}", "data=fasta data.train={}", "data=deeploc data.path={}"]
+)
+def test_a_name_that_is_too_long_is_one_line(words: str, tmp_path: Path) -> None:
+    words = words.format("x" * 300)
+    result = run("train.py", *words.split(), cwd=tmp_path, cache=tmp_path)
+    assert result.returncode == 1
+    (said,) = result.stderr.splitlines()
+    assert said.startswith("error: ")
+    assert said.endswith("File name too long")

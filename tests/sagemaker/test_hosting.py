@@ -138,6 +138,7 @@ REFUSED = {
     "action=invoke endpoint=e input=x": "action=invoke needs output=",
     "action=invoke endpoint=e input=gone.fasta output=x.csv": "gone.fasta",
     "action=invoke endpoint=e input=train.fasta output=x.docx": "x.docx: unknown ending '.docx'",
+    "action=invoke endpoint=e input=train.fasta output=train.fasta overwrite=true": "output=train.fasta: this is",
 }
 
 
