@@ -70,8 +70,8 @@ def _model(config: ProteinClassifierConfig, path: Path) -> ProteinClassifier:
     try:
         with torch.device("meta"):  # takes no memory, whatever sizes the configuration names
             shape = ProteinClassifier(config)
-    except (ValueError, TypeError, RuntimeError, ZeroDivisionError, KeyError, AttributeError, UserError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # whatever values that do not fit each other make torch and transformers raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path}/config.json: no model can be made of it: {reason}") from error
     check_weights(weights, shape)
     model: ProteinClassifier = ProteinClassifier.from_pretrained(

@@ -67,7 +67,7 @@ KEYS = {
     "model_type": Key(lambda v: v == ProteinClassifierConfig.model_type, "'protloc'", NEEDED),
     "backbone": Key(lambda v: isinstance(v, dict), "the backbone's configuration", NEEDED),
     "backbone_name": Key(lambda v: isinstance(v, str) and len(v) < 1000, "a name", ""),
-    "pooling": Key(lambda v: v in POOLINGS, f"one of {', '.join(POOLINGS)}", NEEDED),
+    "pooling": Key(lambda v: isinstance(v, str) and v in POOLINGS, f"one of {', '.join(POOLINGS)}", NEEDED),
     "dropout": Key(_share, "0 to 1", 0.0),
     "max_residues": Key(lambda v: v is None or _whole(2, 10**7)(v), "null, or 2 or more", NEEDED),
     "crop": Key(lambda v: v in ("middle", "head", "tail"), "middle, head or tail", NEEDED),
@@ -89,6 +89,9 @@ KEYS = {
 PLAIN = (str, int, float, bool, type(None))
 REFUSED = ("auto_map", "quantization_config", "compression_config")
 """Keys of a backbone that make transformers import or fetch something."""
+
+LEFT_OUT = ("attn_implementation", "attn_implementation_internal", "experts_implementation", "dtype")
+"""How keys of a backbone end that say how to compute: protloc decides that, where it runs."""
 
 SHAPES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
           "max_position_embeddings", "type_vocab_size", "embedding_size", "filters", "stride", "kernel_size",
@@ -122,6 +125,8 @@ def read_settings(path: Path) -> ProteinClassifierConfig:
     values["label2id"] = {name: i for i, name in enumerate(names)}
     values["special_token_ids"] = list(values["special_token_ids"])
     values["backbone"] = _backbone(path, values["backbone"])
+    if values["pad_token_id"] >= values["backbone"].vocab_size:
+        raise UserError(f"{path}: pad_token_id is {values['pad_token_id']}, but the backbone knows fewer tokens")
     return ProteinClassifierConfig(**values)
 
 
@@ -153,11 +158,7 @@ def _backbone(path: Path, given: dict[str, Any]) -> Any:
         value = given.get(name, 1)
         if not (_whole(1, 10**7)(value) or (value == 0 and name == "type_vocab_size")):
             raise UserError(f"{path}: backbone.{name} is {_shown(value)}, must be a whole number from 1")
-    kept = {
-        name: value
-        for name, value in given.items()
-        if "attn_implementation" not in name and "experts_implementation" not in name and _is_plain(value)
-    }
+    kept = {name: value for name, value in given.items() if not name.endswith(LEFT_OUT) and _is_plain(value)}
     try:
         return CONFIG_MAPPING[kind](**{name: value for name, value in kept.items() if name != "model_type"})
     except Exception as error:  # whatever a value of a wrong kind makes another's code raise

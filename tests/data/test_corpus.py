@@ -111,7 +111,7 @@ def test_the_documented_pattern_works_as_typed(tmp_path: Path) -> None:
         (word,) = shlex.split(typed)
         pattern = OverridesParser.create().parse_override(word).value()
         train = fasta(tmp_path, [(f"p{i} loc={'AB'[i % 2]}; human", "MK" * (i + 1)) for i in range(20)])
-        assert load_corpus(options(tmp_path, train, label_pattern=pattern)).labels.names == ("A", "B"), page
+        assert load_corpus(options(tmp_path, train, label_pattern=pattern)).task.names == ("A", "B"), page
 
 
 def test_a_pattern_that_finds_the_same_everywhere(tmp_path: Path) -> None:

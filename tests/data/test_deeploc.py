@@ -157,7 +157,7 @@ def test_a_file_changed_since_its_download(server: Server, tmp_path: Path) -> No
     [
         (b">a Nucleus-S\nMK\n", 404, 0, "Not Found"),
         (b">a Nucleus-S\nMK\n", 200, 5, "bytes came|IncompleteRead"),
-        (b"<html>moved</html>", 200, 0, "what came is no FASTA file"),
+        (b"<html>moved</html>", 200, 0, "what came is another kind of file"),
     ],
 )
 def test_a_failed_download(server: Server, tmp_path: Path, body: bytes, status: int, cut: int, reason: str) -> None:

@@ -108,7 +108,7 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
 def test_damaged_weights(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
-    with pytest.raises(UserError, match="cannot be read as a protloc model"):
+    with pytest.raises(UserError, match="cannot be read as safetensors"):
         load_model(folder)
 
 
@@ -124,7 +124,7 @@ def test_another_models_folder(folder: Path, tmp_path: Path) -> None:
     shutil.copy(tmp_path / "backbone" / "config.json", folder / "config.json") if (
         tmp_path / "backbone" / "config.json"
     ).exists() else (folder / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(UserError, match="cannot be read as a protloc model"):
+    with pytest.raises(UserError, match=r"config.json: model_type is .*, must be 'protloc'$"):
         load_model(folder)
 
 

@@ -58,10 +58,19 @@ class TinyConfig(PreTrainedConfig):
     ) -> None:
         if hidden_size % towers:
             raise ValueError(f"hidden_size={hidden_size} cannot be shared by {towers} towers")
+        widths = widths or [1, 3, 5, 9, 15, 21]
+        for width in (*widths, kernel_size):  # an even one would shift what it reads
+            if type(width) is not int or width < 1 or width % 2 == 0:
+                raise ValueError(f"{width!r} is no width of a convolution: widths and kernel_size are odd, from 1")
+        if embedding_size < len(TOKENS) - 3:
+            raise ValueError(f"embedding_size={embedding_size} is less than the 20 that BLOSUM62 fills")
+        for name, share in (("dropout", dropout), ("substitution", substitution)):
+            if type(share) not in (int, float) or not 0 <= share < 1:
+                raise ValueError(f"{name}={share!r} must be a number from 0, below 1")
         self.hidden_size, self.num_hidden_layers, self.towers = hidden_size, num_hidden_layers, towers
         self.recurrent_size = recurrent_size
         self.embedding_size, self.filters, self.stride = embedding_size, filters, stride
-        self.widths = widths or [1, 3, 5, 9, 15, 21]
+        self.widths = widths
         self.kernel_size, self.expansion = kernel_size, expansion
         self.distance_buckets, self.dropout, self.substitution = distance_buckets, dropout, substitution
         self.vocab_size = vocab_size
