@@ -21,7 +21,10 @@ from protloc.search.space import (
 
 NESTED = {
     "trainer.batch_size": "choice(16, 32)",
-    "tuning": {"full": {"model.freeze_layers": "range(0, 3)"}, "frozen": {"trainer.learning_rate": "interval(0.1, 1.0)"}},
+    "tuning": {
+        "full": {"model.freeze_layers": "range(0, 3)"},
+        "frozen": {"trainer.learning_rate": "interval(0.1, 1.0)"},
+    },
 }
 """Options under a choice."""
 
@@ -72,7 +75,9 @@ def test_what_is_no_range_is_named(text: str, line: str) -> None:
 
 def test_what_stands_on_the_command_line_counts() -> None:
     params = {**NESTED, "model.dropout": "interval(0, 0.5)", "seed": 3, "trainer.warmup": 0.1}
-    space, words = read_words(params, ["data=demo", "model.dropout=0.2", "seed=1,2", "trainer.batch_size=range(8, 64, 8)"])
+    space, words = read_words(
+        params, ["data=demo", "model.dropout=0.2", "seed=1,2", "trainer.batch_size=range(8, 64, 8)"]
+    )
     assert list(space) == ["tuning", "seed", "trainer.batch_size"]
     assert space["seed"] == Choice([1, 2], ["1", "2"])
     assert space["trainer.batch_size"] == Interval(8, 56, step=8)

@@ -52,7 +52,10 @@ def test_by_name_with_options(tmp_path: Path) -> None:
         ({"pruner": "none"}, "hydra.sweeper.pruner=none: there are hyperband, median"),
         ({"sampler_options": {"sed": 1}}, "hydra.sweeper.sampler=tpe: "),
         ({"pruner": "percentile"}, "hydra.sweeper.pruner=percentile: "),
-        ({"storage": "sqlite:////nowhere/at/all.db"}, "hydra.sweeper.storage=sqlite:////nowhere/at/all.db cannot be opened"),
+        (
+            {"storage": "sqlite:////nowhere/at/all.db"},
+            "hydra.sweeper.storage=sqlite:////nowhere/at/all.db cannot be opened",
+        ),
         ({"storage": "nothing"}, "hydra.sweeper.storage=nothing cannot be opened"),
     ],
 )
