@@ -27,7 +27,7 @@ def composed(*overrides: str, name: str = "train") -> Any:
         return options_of(compose(config_name=name, overrides=list(overrides)))
 
 
-PLUGINS = {("experiment", "search"): "optuna", ("cluster", "slurm"): "submitit"}
+PLUGINS = {("cluster", "slurm"): "submitit"}
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
@@ -99,7 +99,7 @@ def test_every_option_explains_itself() -> None:
     for schema in SCHEMAS.values():
         assert schema.__doc__
         for f in dataclasses.fields(schema):
-            if not f.type or f.name in ("data", "model", "trainer", "logger", "tuning"):
+            if not f.type or f.name in ("data", "model", "trainer", "logger", "tuning", "_target_"):
                 continue
             assert f.metadata.get("help"), f"{schema.__name__}.{f.name}"
 

@@ -28,9 +28,11 @@ def test_another_process_is_seen_and_refused_until_it_is_gone(tmp_path: Path) ->
     try:
         assert process.stdout.readline() == "held\n"
         assert is_at_work(tmp_path)
-        with pytest.raises(UserError, match="another process works on the run: wait for it, or end it"):
-            with alone(tmp_path / LOCK, "the run"):
-                pass
+        with (
+            pytest.raises(UserError, match="another process works on the run: wait for it, or end it"),
+            alone(tmp_path / LOCK, "the run"),
+        ):
+            pass
     finally:
         process.kill()
         process.wait()

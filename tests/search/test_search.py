@@ -252,7 +252,9 @@ def test_submitit_runs_two_side_by_side_stops_them_and_they_outlive_their_search
     assert states == [(0, "COMPLETE"), (1, "COMPLETE"), (2, "PRUNED"), (3, "PRUNED")]
     for number, _ in states:
         log = (sweep / str(number) / "train.log").read_text()
-        assert log.count("data train.fasta:") == 1, "the jobs outlived their search, and nobody began them again"
+        assert log.count("81 train, 9 validation proteins") == 1, (
+            "its job outlived the search, and nobody began it again"
+        )
 
 
 @pytest.mark.slow

@@ -160,6 +160,6 @@ def test_trials_draw_only_what_counts_for_them() -> None:
         seen |= set(trial.params)
         study.tell(trial, 0.0)
     assert seen == {
-        "trainer.batch_size", "tuning", "model.freeze_layers (tuning=full)", "trainer.learning_rate (tuning=frozen)", "lr",
-        "layers",
+        "trainer.batch_size", "tuning", "model.freeze_layers (tuning=full)", "trainer.learning_rate (tuning=frozen)",
+        "lr", "layers",
     }  # fmt: skip
