@@ -42,7 +42,7 @@ def watch(process: subprocess.Popen[bytes], rows: Path, every: int) -> list[tupl
     written, position = 0, 0
     while process.poll() is None:
         time.sleep(0.5)
-        for path in rows.parent.glob(f".{rows.name}.*.tmp"):
+        for path in rows.parent.glob(f".{rows.name}.tmp"):
             with open(path, "rb") as file:
                 file.seek(position)
                 new = file.read()

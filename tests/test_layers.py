@@ -10,10 +10,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "protloc"
 LAYERS = [
     {"errors", "files"},
     {"config"},
+    {"tasks"},
     {"runs"},
     {"search"},
     {"data"},
-    {"tasks"},
     {"model"},
     {"evaluation"},
     {"training", "inference"},

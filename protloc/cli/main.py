@@ -11,20 +11,24 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from protloc.cli.resume import check_same, check_unused, overrides_to_resume
-from protloc.cli.words import as_rank, check_place, is_sweep, with_home
+from protloc.cli.words import as_list, as_rank, check_place, is_sweep, with_home
 from protloc.config import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig, problems
-from protloc.errors import RankError, Stopped, UserError
+from protloc.errors import RankError, Stopped, UserError, say
 from protloc.files import conf_dir
 from protloc.runs.folder import END, LOCK, alone, has_run, store_run
 from protloc.runs.processes import outer_rank
 
-DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
-"""What a disk says when it will not be written: the user's to mend, wherever it comes up."""
+DISK = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.EIO,
+)  # fmt: skip
+"""What the system says of a name or a disk that it cannot use: the user's to mend, wherever it comes up."""
 
 HOSTING = tuple(f"action={name}" for name in ("deploy", "transform", "invoke", "delete"))
 """What launch_sagemaker.py does with models; everything else it does is training."""
@@ -95,15 +99,31 @@ def _launch(config: LaunchConfig, run_dir: Path) -> None:
 
 def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -> int:
     """Compose, check and call; the exit code."""
+    code, line = 0, ""
     if {"-h", "--help"} & set(sys.argv[1:]):
         from protloc.cli.help import help_text
 
-        print(help_text(name, root, conf_dir()))
-        return 0
-    code, line = _outcome(name, root, function)
+        with suppress(OSError):  # what is wrong is found below
+            print(help_text(name, root, conf_dir()))
+    else:
+        code, line = _outcome(name, root, function)
+    unwritten = _unwritten()
+    code, line = (code, line) if code or not unwritten else (1, unwritten)
     if code:
-        print(f"error: {line}", file=sys.stderr)
+        say(f"error: {line}")
     return code
+
+
+def _unwritten() -> str:
+    """Why what was printed cannot be written, where it cannot; Python would say so over several lines at its end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the second attempt, at Python's end
+        gone = isinstance(error, BrokenPipeError)
+        return "the reader of the output is gone" if gone else f"standard output: cannot be written: {error.strerror}"
+    return ""
 
 
 def _outcome(name: str, root: type, function: Callable[[Any, Path], float | None]) -> tuple[int, str]:
@@ -126,7 +146,7 @@ def _outcome(name: str, root: type, function: Callable[[Any, Path], float | None
         from protloc.cli.mistakes import mistake
 
         if isinstance(error, OSError) and error.errno in DISK:
-            return 1, f"{error.filename or 'a file'}: {error.strerror}"
+            return 1, f"{error.filename}: {error.strerror}" if error.filename else _unwritten() or str(error.strerror)
         line = mistake(error)
         if line is None:
             raise  # ours: with its traceback
@@ -148,7 +168,7 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
     from protloc.config.schemas import options_of, register_schemas
 
     check_flags(sys.argv[1:])
-    sys.argv[1:] = [with_home(word) for word in sys.argv[1:]]
+    sys.argv[1:] = [as_list(with_home(word)) for word in sys.argv[1:]]
     if root is TrainConfig:
         sys.argv[1:] = overrides_to_resume(sys.argv[1:])
         if outer_rank() is not None:

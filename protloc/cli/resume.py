@@ -59,9 +59,9 @@ def check_unused(run_dir: Path) -> None:
     """Refuse a folder that holds another run; one where nothing was trained may be used again.
 
     Raises:
-        UserError: it holds checkpoints, a model or figures.
+        UserError: it holds what a run leaves: a table of predictions there may be what this run is to read.
     """
-    for name in ("checkpoints", "model", "metrics.json"):
+    for name in ("checkpoints", "model", "metrics.json", "predictions_test.csv", "mistakes_test.csv"):
         if (run_dir / name).exists():
             raise UserError(f"{run_dir} holds a run already ({name}): give another hydra.run.dir=, or remove it")
 

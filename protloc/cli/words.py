@@ -8,6 +8,9 @@ import tempfile
 from protloc.config import LaunchConfig, TrainConfig
 from protloc.errors import UserError
 
+LISTS = ("exclude",)
+"""Options that take a list, typed with commas."""
+
 
 def is_sweep(arguments: list[str]) -> bool:
     """Whether the words ask for several runs."""
@@ -56,3 +59,12 @@ def check_place(root: type, arguments: list[str]) -> None:
         raise UserError(
             f"cluster={words[-1]} is for train.py; here cluster=sagemaker, or one that begins so", exit_code=2
         )
+
+
+def as_list(word: str) -> str:
+    """`exclude=Cell membrane,Plastid` as the list that Hydra reads; it would take the comma for a sweep."""
+    name, _, value = word.partition("=")
+    if name not in LISTS or value.startswith(("[", "'", '"')):
+        return word
+    quoted = (part.strip().replace("\\", "\\\\").replace('"', '\\"') for part in value.split(",") if part.strip())
+    return f"{name}=[" + ",".join(f'"{part}"' for part in quoted) + "]"

@@ -113,7 +113,7 @@ def _delete(config: DeployConfig, session: boto3.Session) -> None:
 def _invoke(config: DeployConfig, session: boto3.Session) -> None:
     assert config.endpoint is not None
     assert config.output is not None
-    check_output(config.output, overwrite=config.overwrite)
+    check_output(config.output, overwrite=config.overwrite, source=config.input)
     began, count = time.perf_counter(), 0
     answers = invoke(session, config.endpoint, _proteins(config), config.parallel)
     first = next(answers, None)
@@ -130,7 +130,7 @@ def _proteins(config: DeployConfig) -> Iterator[Protein]:
     assert config.input is not None
     for record in read_proteins(config.input, id_column="id", sequence_column="sequence"):
         if isinstance(record, Broken):
-            raise UserError(f"{config.input}:{record.line}: {record.id}: {record.reason}")
+            raise UserError(record.told(config.input))
         yield record
 
 

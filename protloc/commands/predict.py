@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,16 +16,24 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from transformers.utils import logging as hf_logging
 
 from protloc.config import PredictConfig
+from protloc.data import deeploc_table
 from protloc.data.ahead import ahead
+from protloc.data.answers import columns
 from protloc.data.read import read_proteins
 from protloc.data.records import Broken, Protein
+from protloc.data.streams import comes_once, shown
 from protloc.data.tables import TableWriter, check_output
-from protloc.errors import UserError
+from protloc.errors import UserError, printable, say
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
+from protloc.tasks.labels import BETWEEN
+from protloc.tasks.task import Task
 
 CHUNK = 256
 """Proteins handed over by the reading thread at once."""
+
+LISTED = 100
+"""Records that were skipped and are listed; more are counted alone."""
 
 
 def predict(config: PredictConfig) -> None:
@@ -38,14 +45,15 @@ def predict(config: PredictConfig) -> None:
     hf_logging.disable_progress_bar()
     output = config.output or default_output(config.input)
     tally = Tally()
-    check_output(output, overwrite=config.overwrite)  # before the model is loaded
+    check_output(output, overwrite=config.overwrite, source=config.input)  # before the model is loaded
     predictor = Predictor(
         load_model(config.model_dir), device=config.device, precision=config.precision,
-        batch_tokens=config.batch_tokens, window=config.window,
+        batch_tokens=config.batch_tokens, window=config.window, exclude=config.exclude,
     )  # fmt: skip
     began = time.perf_counter()
+    shape = Shape(config, predictor.task)
     with (
-        TableWriter(output, predictor.columns, overwrite=config.overwrite) as table,
+        TableWriter(output, shape.columns, overwrite=config.overwrite, escape_formulas=config.escape_formulas) as table,
         ThreadPoolExecutor(1) as writer,
         progress() as bar,
     ):
@@ -53,18 +61,43 @@ def predict(config: PredictConfig) -> None:
         written: Future[Any] = writer.submit(list)  # nothing yet
         for rows in predictor.predict(input_proteins(config, tally)):
             written.result()  # one window is written while the next is computed, no more
-            written = writer.submit(table.write, rows)
+            written = writer.submit(table.write, shape.shaped(rows))
             tally.count(rows)
             speed = tally.residues / (time.perf_counter() - began)
-            bar.update(task, proteins=tally.locations.total(), speed=speed)
+            bar.update(task, proteins=tally.proteins, speed=speed)
         written.result()
+    shape.tell()
     report(output, tally, time.perf_counter() - began)
 
 
+class Shape:
+    """The table that was asked for: protloc's own, or DeepLoc's.
+
+    Raises:
+        UserError: the output cannot hold it.
+    """
+
+    def __init__(self, config: PredictConfig, task: Task) -> None:
+        self.task, self.named = task, deeploc_table.names(task.names) if config.format == "deeploc" else None
+        if self.named is not None and config.output and config.output.endswith((".gff3", ".parquet", ".jsonl")):
+            raise UserError(f"format=deeploc is CSV or TSV, and output={config.output} is not", exit_code=2)
+        self.columns = columns(task) if self.named is None else deeploc_table.COLUMNS
+
+    def shaped(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows as they are written."""
+        return rows if self.named is None else [deeploc_table.as_deeploc(row, self.named) for row in rows]
+
+    def tell(self) -> None:
+        """Say which of the model's places have no column."""
+        without = [name for name in self.task.names if self.named is not None and name not in self.named]
+        if without:
+            say(f"format=deeploc has no column for {', '.join(without)}: they stand under Localizations alone")
+
+
 def input_proteins(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
-    """The input's usable proteins, read ahead by a thread; not so standard input, whose reader could not be ended."""
+    """The input's usable proteins, read ahead by a thread; not so from a pipe, whose reader could not be ended."""
     proteins = usable(config, tally)
-    return proteins if config.input == "-" else chain.from_iterable(ahead(chunks(proteins)))
+    return proteins if comes_once(config.input) else chain.from_iterable(ahead(chunks(proteins)))
 
 
 def chunks(proteins: Iterator[Protein]) -> Iterator[list[Protein]]:
@@ -78,15 +111,24 @@ class Tally:
     """What the summary tells."""
 
     locations: Counter[str] = field(default_factory=Counter)
-    skipped: list[Broken] = field(default_factory=list)
+    skipped: int = 0
+    listed: list[Broken] = field(default_factory=list)
+    proteins: int = 0
     residues: int = 0
     cropped: int = 0
     lower: int = 0
     stop: int = 0
 
+    def skip(self, record: Broken) -> None:
+        """Count a broken record; the first ones are kept to be listed."""
+        self.skipped += 1
+        if self.skipped <= LISTED:
+            self.listed.append(record)
+
     def count(self, rows: list[dict[str, Any]]) -> None:
         """Add rows of the table."""
-        self.locations.update(row["location"] for row in rows)
+        self.proteins += len(rows)
+        self.locations.update(place for row in rows for place in row["location"].split(BETWEEN))
         self.residues += sum(row["residues_read"] for row in rows)
         self.cropped += sum(row["residues_read"] < row["length"] for row in rows)
 
@@ -107,10 +149,9 @@ def usable(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
             tally.stop += record.stop
             yield record
         elif config.on_error == "skip":
-            tally.skipped.append(record)
+            tally.skip(record)
         else:
-            name = "standard input" if config.input == "-" else config.input
-            raise UserError(f"{name}:{record.line}: {record.id}: {record.reason} (on_error=skip goes on without it)")
+            raise UserError(f"{record.told(shown(config.input))} (on_error=skip goes on without it)")
 
 
 def progress() -> Progress:
@@ -125,13 +166,15 @@ def progress() -> Progress:
 
 def report(output: str, tally: Tally, seconds: float) -> None:
     """The summary, on standard error, so that `output=-` stays a clean table."""
-    for record in tally.skipped:
-        say(f"skipped {record.id} (line {record.line}): {record.reason}")
-    total = tally.locations.total()
+    for record in tally.listed:
+        say(f"skipped {printable(record.id)} (line {record.line}): {record.reason}")
+    if tally.skipped > LISTED:
+        say(f"... and {tally.skipped - LISTED:,} more")
+    total = tally.proteins
     where = "standard output" if output == "-" else output
     say(f"{total:,} proteins in {seconds:.1f} s ({tally.residues / max(seconds, 1e-9):,.0f} residues/s) -> {where}")
     changes = {
-        "broken records skipped": len(tally.skipped),
+        "broken records skipped": tally.skipped,
         "proteins longer than the model reads, cropped": tally.cropped,
         "proteins with lower-case residues, read as upper case": tally.lower,
         "proteins whose final * was taken off": tally.stop,
@@ -141,8 +184,3 @@ def report(output: str, tally: Tally, seconds: float) -> None:
             say(f"{count:8,}  {what}")
     for location, count in tally.locations.most_common():
         say(f"{count:8,}  {count / total:6.1%}  {location}")
-
-
-def say(line: str) -> None:
-    """A line of the summary."""
-    print(line, file=sys.stderr)

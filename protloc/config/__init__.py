@@ -6,7 +6,7 @@ default of `MISSING` is filled in by the YAML files under conf/.
 """
 
 from protloc.config.cluster import ClusterConfig, TunerConfig
-from protloc.config.data import CsvData, DataConfig, DeepLocData, DemoData, FastaData
+from protloc.config.data import CsvData, DataConfig, DeepLoc2Data, DeepLocData, DemoData, FastaData
 from protloc.config.hosting import HostConfig
 from protloc.config.model import ModelConfig, Recipe, TuningConfig
 from protloc.config.option import MISSING, no_option, option, problems
@@ -19,6 +19,7 @@ __all__ = [
     "ClusterConfig",
     "CsvData",
     "DataConfig",
+    "DeepLoc2Data",
     "DeepLocData",
     "DemoData",
     "DeployConfig",

@@ -10,6 +10,7 @@ from protloc.config import (
     ClusterConfig,
     CsvData,
     DataConfig,
+    DeepLoc2Data,
     DeepLocData,
     DemoData,
     DeployConfig,
@@ -35,7 +36,7 @@ Written by `python -m protloc.config.page` from protloc/config/; do not edit it 
 Every option is given as `name=value`. `python train.py --cfg job` shows all of them with the values that would be used,
 `--cfg job --resolve` also what comes from the model's recipe. A list of values and `-m` make a sweep:
 `python train.py -m model=tiny,esm2_8m seed=1,2,3`. `null` means none. Quote what the shell or Hydra would read
-otherwise: `'data.label_pattern="loc=(?P<label>\\\\w+)"'`.
+otherwise: `'data.label_pattern="loc=(?P<label>\\w+)"'`.
 
 A group is a folder under `conf/`: `model=protbert` takes `conf/model/protbert.yaml`. A file of your own beside them is
 a choice like any other. `experiment=NAME` takes `conf/experiment/NAME.yaml`, which may set anything.
@@ -47,6 +48,7 @@ SECTIONS: list[tuple[str, str, str, Any, Any]] = [
      None),
     ("data=demo", "data.", DemoData.__doc__ or "", DemoData, DataConfig),
     ("data=deeploc", "data.", DeepLocData.__doc__ or "", DeepLocData, DataConfig),
+    ("data=deeploc2", "data.", DeepLoc2Data.__doc__ or "", DeepLoc2Data, DataConfig),
     ("data=fasta", "data.", FastaData.__doc__ or "", FastaData, DataConfig),
     ("data=csv", "data.", CsvData.__doc__ or "", CsvData, DataConfig),
     ("model", "model.", ModelConfig.__doc__ or "", ModelConfig, None),

@@ -8,6 +8,7 @@ from typing import Any
 from protloc.config import (
     ClusterConfig,
     CsvData,
+    DeepLoc2Data,
     DeepLocData,
     DemoData,
     DeployConfig,
@@ -33,6 +34,7 @@ SCHEMAS: dict[tuple[str | None, str], type] = {
     (None, "deploy_schema"): DeployConfig,
     ("data", "demo_schema"): DemoData,
     ("data", "deeploc_schema"): DeepLocData,
+    ("data", "deeploc2_schema"): DeepLoc2Data,
     ("data", "fasta_schema"): FastaData,
     ("data", "csv_schema"): CsvData,
     ("model", "schema"): ModelConfig,

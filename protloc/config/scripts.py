@@ -21,6 +21,10 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    task: str = option(
+        "auto", "single: one place a protein; multilabel: several; auto: several where a training protein has two",
+        choices=("auto", "single", "multilabel"),
+    )  # fmt: skip
     seed: int = option(1, "seed of the weights, the order of the proteins and dropout", least=0)
     resume: str | None = option(
         None,
@@ -47,12 +51,21 @@ class PredictConfig(ModelInUse):
 
     input: str = option(MISSING, "proteins: FASTA, CSV, TSV (plain or gz), Parquet, or - for FASTA on standard input")
     output: str | None = option(
-        None, "the table: .csv, .tsv, .jsonl, .parquet, or - for CSV on standard output; null: INPUT.locations.csv here"
+        None,
+        "the table: .csv, .tsv, .jsonl, .parquet, .gff3, or - for CSV on standard output; null: INPUT.locations.csv",
     )
     overwrite: bool = option(False, "replace an existing output")
+    escape_formulas: bool = option(
+        False, "put a ' before what a spreadsheet would compute (`=...`) in CSV and TSV; for ids from strangers"
+    )
     on_error: str = option("stop", "a broken record stops the run, or is skipped and listed", choices=("stop", "skip"))
     id_column: str = option("id", "column with the protein's name, in tables")
     sequence_column: str = option("sequence", "column with its residues, in tables")
+    exclude: list[str] = option([], "locations that these proteins cannot have: exclude=Plastid,Peroxisome")
+    format: str = option(
+        "protloc", "deeploc: CSV with the columns that DeepLoc 2 writes, for tools that read those",
+        choices=("protloc", "deeploc"),
+    )  # fmt: skip
     window: int = option(4096, "proteins sorted by length at once; memory grows with it", least=1)
 
 

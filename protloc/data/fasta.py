@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import sys
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
+from protloc.data import streams
 from protloc.data.records import Broken, Protein, check
 from protloc.data.seen import Seen
+from protloc.data.streams import lines, open_bytes, shown, too_long
 from protloc.errors import UserError
 
-GZIP_MAGIC = b"\x1f\x8b"
 OLD_MAC = "a carriage return inside a line, as old Macs end lines: tr '\\r' '\\n' < FILE > NEW mends it"
-
-
-@contextmanager
-def open_bytes(path: str) -> Iterator[BinaryIO]:
-    """A file, plain or gz by its first bytes, or standard input for `-`.
-
-    Raises:
-        UserError: it is missing, a folder, not readable, empty, or a broken gz; the last also while it is read.
-    """
-    name = shown(path)
-    try:
-        with sys.stdin.buffer if path == "-" else open(path, "rb") as raw:
-            buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
-            start = buffered.peek(2)[:2]
-            if not start:
-                raise UserError(f"{name}: the file is empty")
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=buffered) if start == GZIP_MAGIC else buffered)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{name}: broken gz file: {error}") from error
-    except FileNotFoundError as error:
-        raise UserError(f"{name}: no such file") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{name}: this is a folder; give a file") from error
-    except PermissionError as error:
-        raise UserError(f"{name}: no permission to read it") from error
-
-
-def shown(path: str) -> str:
-    """The path as messages name it."""
-    return "standard input" if path == "-" else path
 
 
 def read_fasta(path: str) -> Iterator[Protein | Broken]:
@@ -62,18 +29,19 @@ def read_fasta(path: str) -> Iterator[Protein | Broken]:
         yield from fasta_records(stream, shown(path))
 
 
-def fasta_records(stream: Iterable[bytes], name: str) -> Iterator[Protein | Broken]:
+def fasta_records(stream: BinaryIO, name: str) -> Iterator[Protein | Broken]:
     """The records of FASTA text in order, one in memory at a time.
 
     A record that cannot be used comes as `Broken` in its place: empty, without id, with a letter that is no amino
     acid, or with an id that has been there before. Blank lines and Windows line ends are fine.
 
     Args:
-        stream: lines.
+        stream: the text.
         name: of the source, for messages.
 
     Raises:
-        UserError: it is no text, has residues before the first header, or no record at all.
+        UserError: it is no text, has residues before the first header, a line or record beyond all measure, or no
+            record at all.
     """
     empty = True
     with closing(Seen()) as seen:
@@ -85,14 +53,14 @@ def fasta_records(stream: Iterable[bytes], name: str) -> Iterator[Protein | Brok
         raise UserError(f"{name}: no records: a FASTA record starts with `>`")
 
 
-def _records(stream: Iterable[bytes], name: str) -> Iterator[tuple[str, int, bytes]]:
+def _records(stream: BinaryIO, name: str) -> Iterator[tuple[str, int, bytes]]:
     """Header without `>`, its line, and the raw residues, white space taken out."""
-    header, start, parts = None, 0, list[bytes]()
-    for number, line in enumerate(stream, start=1):
+    header, start, parts, held = None, 0, list[bytes](), 0
+    for number, line in enumerate(lines(stream, name), start=1):
         if line.startswith(b">"):
             if header is not None:
                 yield header, start, b"".join(parts)
-            header, start, parts = _header(line, name, number), number, []
+            header, start, parts, held = _header(line, name, number), number, [], 0
             continue
         if number == 1 and line.startswith(b"\xef\xbb\xbf>"):  # a byte order mark
             header, start = _header(line[3:], name, number), number
@@ -107,6 +75,9 @@ def _records(stream: Iterable[bytes], name: str) -> Iterator[tuple[str, int, byt
         if header is None:
             what = text[:20].decode("utf-8", errors="replace")
             raise UserError(f"{name}:{number}: {what!r} stands before the first header (`>id ...`)")
+        held += len(text)
+        if held > streams.LONGEST:
+            raise UserError(too_long(f"{name}:{start}", "record"))
         parts.append(b"".join(text.split()) if b" " in text or b"\t" in text else text)
     if header is not None:
         yield header, start, b"".join(parts)

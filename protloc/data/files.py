@@ -42,6 +42,7 @@ def read_fasta_files(options: FastaData) -> Source:
         split: parse(path, reader, f"fasta {options.label_pattern}", options.cache_dir) for split, path in files.items()
     }
     _refuse_shared_ids(splits, files)
+    _refuse_one_class(splits["train"], options.train, f"data.label_pattern={options.label_pattern} finds it everywhere")
     return Source(Path(options.train).name, splits, files)
 
 
@@ -68,6 +69,7 @@ def read_csv_files(options: CsvData) -> Source:
             raise UserError(f"{options.train}: column {options.split_column!r} names no train row")
         files = dict.fromkeys(splits, options.train)
     _refuse_shared_ids(splits, files)
+    _refuse_one_class(splits["train"], options.train, f"data.label_column={options.label_column} says so everywhere")
     return Source(Path(options.train).name, splits, files)
 
 
@@ -82,10 +84,10 @@ def _labelled_fasta(path: str, pattern: str) -> Iterator[Labelled | Broken]:
         if isinstance(record, Broken):
             yield record
             continue
-        found = search(record.description)
-        if found is None or not found["label"]:
-            text = record.description or "(nothing)"
-            yield Broken(record.id, record.line, f"no location: data.label_pattern finds none in {text!r}")
+        header = f"{record.id} {record.description}".rstrip()
+        found = search(header)
+        if found is None or not found["label"] or found["label"] == record.id:  # the id names no class
+            yield Broken(record.id, record.line, f"no location: data.label_pattern={pattern} finds none in {header!r}")
         else:
             yield Labelled(record, found["label"])
 
@@ -119,3 +121,9 @@ def _refuse_shared_ids(splits: dict[str, datasets.Dataset], files: dict[str, str
             broken = [Broken(id, rows[i]["line"], f"the id is also in {files[seen[id]]}") for i, id in shared[:10]]
             raise UserError(complaint(f"{len(shared)} ids of other splits", files[split], broken, len(shared)))
         seen.update(dict.fromkeys(ids, split))
+
+
+def _refuse_one_class(rows: datasets.Dataset, path: str, why: str) -> None:
+    names = rows.unique("location")
+    if len(names) == 1:
+        raise UserError(f"{path}: one class only, {names[0]!r}; a classifier needs 2 or more ({why})")

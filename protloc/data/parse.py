@@ -17,8 +17,8 @@ from typing import Any
 import datasets
 
 import protloc
-from protloc.data.fasta import open_bytes
 from protloc.data.records import Broken, Protein
+from protloc.data.streams import comes_once, open_bytes
 from protloc.errors import UserError
 
 LAYOUT = 1
@@ -87,7 +87,13 @@ def quiet_datasets() -> Iterator[None]:
 
 
 def content_hash(path: str) -> str:
-    """SHA-256 of the file's bytes as they are, in hexadecimal."""
+    """SHA-256 of the file's bytes as they are, in hexadecimal.
+
+    Raises:
+        UserError: it cannot be read, or not a second time.
+    """
+    if comes_once(path):
+        raise UserError(f"{path}: training reads its proteins twice: give a file, no pipe and no device")
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -144,7 +150,7 @@ def _rows(path: str, reader: Reader) -> Iterator[dict[str, Any]]:
 
 def complaint(what: str, path: str, records: list[Broken], total: int) -> str:
     """One line for one record, and a line each for the first ten of many."""
-    lines = [f"{path}:{record.line}: {record.id}: {record.reason}" for record in records[:SHOWN]]
+    lines = [record.told(path) for record in records[:SHOWN]]
     if total == 1:
         return lines[0]
     more = [f"... and {total - len(lines)} more"] if total > len(lines) else []

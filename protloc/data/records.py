@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from protloc.errors import printable
 
 LETTERS = b"ACDEFGHIKLMNPQRSTVWYUZOBXJ"
 """The twenty amino acids, selenocysteine U, pyrrolysine O, the ambiguous B, Z and J, and the unknown X."""
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,10 @@ class Broken:
     line: int
     reason: str
 
+    def told(self, source: str) -> str:
+        """What is wrong, and where, as a user is told."""
+        return f"{source}:{self.line}: {printable(self.id)}: {self.reason}"
+
 
 def check(id: str, raw: bytes, description: str, line: int) -> Protein | Broken:
     """A protein from raw residues, or what is wrong with them.
@@ -49,6 +58,8 @@ def check(id: str, raw: bytes, description: str, line: int) -> Protein | Broken:
     """
     if not id:
         return Broken("(no id)", line, "the record has no id")
+    if CONTROL.search(id):
+        return Broken(id, line, "the id has a control character in it")
     stop = raw.endswith(b"*")
     upper = raw.upper()
     residues = upper.removesuffix(b"*")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from protloc.data.records import Broken, Protein
+from protloc.errors import UserError
 
 
 class Seen:
@@ -20,8 +21,15 @@ class Seen:
         self._db.execute("BEGIN")  # one transaction for all, else each id would be one
 
     def add(self, id: str) -> bool:
-        """Put `id` in; False where it has been in before."""
-        return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (id,)).rowcount == 1
+        """Put `id` in; False where it has been in before.
+
+        Raises:
+            UserError: the folder for temporary files is full.
+        """
+        try:
+            return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (id,)).rowcount == 1
+        except sqlite3.OperationalError as error:
+            raise UserError(f"no room for the ids met so far: {error}; TMPDIR=FOLDER names another folder") from error
 
     def checked(self, record: Protein | Broken) -> Protein | Broken:
         """The record, its id put in; `Broken` in its place where the id has been in before."""

@@ -9,19 +9,20 @@ import itertools
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from protloc.data.fasta import open_bytes
+from protloc.data import streams
 from protloc.data.records import Broken, Protein, check
 from protloc.data.seen import Seen
+from protloc.data.streams import TextLines, comes_once, open_bytes
 from protloc.errors import UserError
 
-ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
-LONGEST_FIELD = 2**31 - 1
-"""Python's csv module stops at 131,072 characters a field; proteins must not."""
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-Cells = Generator[tuple[int, dict[str, str]], None, None]
-"""Each row's line and its cells by column; line 0 has the names of the columns alone."""
+ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
+Cells = Generator[tuple[int, list[str]], None, None]
+"""Each row's line, and its cells in the columns that were asked for."""
 
 Row = tuple[Protein | Broken, dict[str, str]]
 
@@ -47,7 +48,7 @@ def read_table(path: str, id_column: str, sequence_column: str, others: Sequence
         UserError: the file cannot be read, lacks a column, or has no rows.
     """
     if path.lower().endswith(".parquet"):
-        yield from _checked(_parquet(path), path, id_column, sequence_column, others)
+        yield from _checked(_parquet(path, [id_column, sequence_column, *others]), path, others)
         return
     with open_bytes(path) as stream:
         yield from table_records(stream, path, id_column, sequence_column, others)
@@ -57,47 +58,56 @@ def table_records(
     stream: BinaryIO, name: str, id_column: str, sequence_column: str, others: Sequence[str] = ()
 ) -> Iterator[Row]:
     """As `read_table`, from an open file; `name` says whether it is CSV or TSV, and stands in messages."""
-    yield from _checked(_delimited(stream, name), name, id_column, sequence_column, others)
+    yield from _checked(_delimited(stream, name, [id_column, sequence_column, *others]), name, others)
 
 
-def _checked(cells: Cells, name: str, id_column: str, sequence_column: str, others: Sequence[str]) -> Iterator[Row]:
+def _checked(cells: Cells, name: str, others: Sequence[str]) -> Iterator[Row]:
     empty = True
     with closing(Seen()) as seen, closing(cells):  # the cells before the file that they are read from
-        for line, row in cells:
-            if line == 0:  # the column names come first
-                _need(name, [id_column, sequence_column, *others], list(row))
-                continue
+        for line, (id, sequence, *more) in cells:
             empty = False
-            id, raw = row[id_column].strip(), "".join(row[sequence_column].split()).encode("utf-8")
-            yield seen.checked(check(id, raw, "", line)), {name: row[name].strip() for name in others}
+            raw = "".join(sequence.split()).encode("utf-8")
+            record = seen.checked(check(id.strip(), raw, "", line))
+            yield record, {name: cell.strip() for name, cell in zip(others, more, strict=True)}
     if empty:
         raise UserError(f"{name}: no rows below the column names")
 
 
-def _need(path: str, wanted: Sequence[str], there: Sequence[str]) -> None:
+def _places(path: str, wanted: Sequence[str], there: Sequence[str]) -> list[int]:
+    """Where the wanted columns are.
+
+    Raises:
+        UserError: one is not there, or twice.
+    """
     for name in wanted:
         if name not in there:
             near = difflib.get_close_matches(name, there, 1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise UserError(f"{path}: no column {name!r}; {hint}there are: {', '.join(there)}")
+        if there.count(name) > 1:
+            raise UserError(f"{path}: {there.count(name)} columns are named {name!r}; rename all but one")
+    return [there.index(name) for name in wanted]
 
 
-def _delimited(stream: BinaryIO, name: str) -> Cells:
-    csv.field_size_limit(LONGEST_FIELD)
+def _delimited(stream: BinaryIO, name: str, wanted: Sequence[str]) -> Cells:
+    csv.field_size_limit(streams.LONGEST)  # by itself it is 131,072 characters: a protein may be longer
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    lines = TextLines(text, name)
     try:
-        first = text.readline()
+        first = next(lines, "")
         # Excel separates what it calls CSV by semicolons where the decimal sign is a comma.
         delimiter = "\t" if ".tsv" in Path(name).name.lower() else max(",;", key=first.count)
-        reader = csv.reader(itertools.chain([first], text), delimiter=delimiter, strict=True)
+        reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
         names = [title.strip() for title in next(reader, [])]
-        yield 0, dict.fromkeys(names, "")
+        places = _places(name, wanted, names)
         line = reader.line_num + 1
+        lines.next_record()
         for values in reader:
+            lines.next_record()
             if values:
                 if len(values) != len(names):
                     raise UserError(f"{name}:{line}: {len(values)} cells, but {len(names)} column names")
-                yield line, dict(zip(names, values, strict=True))
+                yield line, [values[place] for place in places]
             line = reader.line_num + 1
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: no UTF-8 text: is it a binary file?") from error
@@ -107,20 +117,38 @@ def _delimited(stream: BinaryIO, name: str) -> Cells:
         text.detach()
 
 
-def _parquet(path: str) -> Cells:
+def _parquet(path: str, wanted: Sequence[str]) -> Cells:
+    """Only the columns that are asked for are read: what is wrong with another harms nobody."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if comes_once(path):
+        raise UserError(f"{path}: Parquet cannot be read from a pipe or a device: give a file")
+    line = 0
     try:
         with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            yield 0, dict.fromkeys(names, "")
-            line = 0
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
+            _places(path, wanted, file.schema_arrow.names)
+            for batch in file.iter_batches(batch_size=1024, columns=list(dict.fromkeys(wanted))):
+                for cells in zip(*(_texts(batch.column(name)) for name in wanted), strict=True):
                     line += 1
-                    yield line, {name: "" if row[name] is None else str(row[name]) for name in names}
+                    yield line, list(cells)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path}: cannot be read as Parquet: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}:{line + 1}: no UTF-8 text") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
+
+
+def _texts(column: pa.Array) -> Iterator[str]:
+    """The cells of a column as text, empty where there is nothing."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    readable = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
+                pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)  # fmt: skip
+    if not any(is_kind(kind) for is_kind in readable):
+        column = column.cast(pa.string())
+    for cell in column:
+        value = cell.as_py()
+        yield value.decode() if isinstance(value, bytes) else value or ""

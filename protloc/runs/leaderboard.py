@@ -1,8 +1,8 @@
 """Runs side by side: `python -m protloc.runs.leaderboard FOLDER...`.
 
-A sweep writes it after every run. Runs that differ in their seed alone are one row, with mean and standard deviation.
-The best validation figure comes first, then runs that a search has stopped early; test figures are shown and choose
-nothing. Where a search has several objectives, its Pareto front is marked.
+A sweep writes it after every run. Runs that differ in their seed or fold alone are one row, with mean and standard
+deviation. The best validation figure comes first, then runs that a search has stopped early; test figures are shown and
+choose nothing. Where a search has several objectives, its Pareto front is marked.
 """
 
 from __future__ import annotations
@@ -23,8 +23,16 @@ from protloc.errors import UserError
 from protloc.files import write_text
 from protloc.runs.folder import CONFIG, END, ERROR, OVERRIDES, PLACE, SEARCH
 from protloc.runs.objectives import front, objective
+from protloc.runs.out_of_fold import PREDICTIONS, write_out_of_fold
 
-FIGURES = ("accuracy", "mcc", "macro_f1")
+FIGURES = {
+    "single": ("accuracy", "mcc", "macro_f1"),
+    "multilabel": ("micro_f1", "macro_f1", "jaccard", "subset_accuracy", "mcc", "average_precision"),
+}
+"""By task; the first one stands in the printed table too."""
+
+REPEATS = ("seed", "data.fold")
+"""Options that repeat a setting: runs that differ in these alone are one row."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Row:
     """Runs of one setting.
 
     Attributes:
-        words: the overrides that vary among all runs, by name, `seed` left out.
+        words: the overrides that vary among all runs, by name, `REPEATS` left out.
         runs: those that came to their end, or were stopped early, or one that failed.
         on_front: whether no other row is as good in all of a search's objectives, and better in one.
     """
@@ -128,7 +136,7 @@ def rows(runs: Sequence[Run]) -> list[Row]:
     varying = [
         name
         for name in names
-        if len({run.words.get(name) for run in runs}) > 1 and name != "seed" and not name.startswith(("hydra", *PLACE))
+        if len({run.words.get(name) for run in runs}) > 1 and not name.startswith(("hydra", *REPEATS, *PLACE))
     ]
     found: dict[tuple[str, ...], Row] = {}
     for run in runs:
@@ -137,6 +145,12 @@ def rows(runs: Sequence[Run]) -> list[Row]:
         key = (*words.values(), kind)
         found.setdefault(key, Row(words)).runs.append(run)
     return sorted(found.values(), key=_best_first)
+
+
+def tasks(rows: Sequence[Row]) -> list[str]:
+    """The tasks of the runs that came to their end."""
+    found = {str(run.metrics.get("task", "single")) for row in rows for run in row.runs if run.metrics}
+    return [name for name in FIGURES if name in found] or ["single"]
 
 
 def _best_first(row: Row) -> tuple[bool, bool, float]:
@@ -159,7 +173,8 @@ def mark_front(rows: Sequence[Row], objectives: Sequence[str]) -> None:
 def write_table(rows: Sequence[Row], path: Path) -> None:
     """The rows as CSV, with every figure."""
     out = io.StringIO()
-    figures = [(split, name) for split in ("validation", "test") for name in FIGURES]
+    shown = dict.fromkeys(name for task in tasks(rows) for name in FIGURES[task])
+    figures = [(split, name) for split in ("validation", "test") for name in shown]
     names = [*(rows[0].words if rows else []), "runs"]
     names += [f"{split}_{name}_{part}" for split, name in figures for part in ("mean", "sd")]
     writer = csv.writer(out, lineterminator="\n")
@@ -187,17 +202,17 @@ def print_table(rows: Sequence[Row]) -> None:
     from rich.table import Table
 
     table = Table(title="Leaderboard", title_justify="left")
-    monitor = rows[0].runs[0].monitor
+    monitor, first = rows[0].runs[0].monitor, FIGURES[tasks(rows)[0]][0]
     for name in rows[0].words:
         table.add_column(name)
-    figures = (f"validation {monitor}", f"test {monitor}", "test accuracy", "epochs", "seconds", "trained")
+    figures = (f"validation {monitor}", f"test {monitor}", f"test {first}", "epochs", "seconds", "trained")
     for name in ("runs", *figures, "note"):
         table.add_column(name, justify="left" if name == "note" else "right")
     for row in rows:
         seconds, trained, epochs = row.mean("seconds", "total"), row.mean("parameters", "trained"), row.mean("epochs")
         table.add_row(
             *row.words.values(), str(len(row.runs)), _shown(row, "validation", monitor), _shown(row, "test", monitor),
-            _shown(row, "test", "accuracy"), "" if epochs is None else f"{epochs:.3g}",
+            _shown(row, "test", first), "" if epochs is None else f"{epochs:.3g}",
             "" if seconds is None else f"{seconds:,.0f}", "" if trained is None else f"{trained:,.0f}", row.note,
         )  # fmt: skip
     console = Console()
@@ -230,7 +245,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
             axes.errorbar(means, [i + shift for i in places], xerr=errors, fmt="o", capsize=3, label=split)
     axes.set_yticks(range(len(shown)), names)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{monitor}, mean and standard deviation over seeds")
+    axes.set_xlabel(f"{monitor}, mean and standard deviation over seeds and folds")
     axes.legend()
     temporary = path.with_name(f".{path.stem}.tmp.png")
     figure.savefig(temporary, dpi=150)
@@ -239,13 +254,28 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 
 
 def update(folders: Sequence[Path], output: Path) -> list[Row]:
-    """Write `leaderboard.csv` and `leaderboard.png` into `output`; the rows."""
+    """Write `leaderboard.csv` and `leaderboard.png` into `output`; the rows.
+
+    Where the best setting was run on several folds, also their proteins together, as `out_of_fold.csv` and `.json`.
+    """
     found = rows(read_runs(folders))
     for search in (folder / SEARCH for folder in folders):
         if search.exists() and len(objectives := json.loads(search.read_text())["objectives"]) > 1:
             mark_front(found, objectives)
     write_table(found, output / "leaderboard.csv")
     plot(found, output / "leaderboard.png")
+    if found and len(folds := folds_of(found[0])) > 1:
+        metrics = found[0].runs[0].metrics or {}
+        write_out_of_fold(folds, metrics["classes"], metrics["task"], output)
+    return found
+
+
+def folds_of(row: Row) -> dict[str, Path]:
+    """Folders of a setting's runs by the partition that each held out; of several seeds the first."""
+    found: dict[str, Path] = {}
+    for run in row.runs:
+        if run.metrics and "data.fold" in run.words and (run.folder / PREDICTIONS).exists():
+            found.setdefault(run.words["data.fold"], run.folder)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from protloc.errors import UserError
 from protloc.files import write_text
 from protloc.runs.folder import BEST, CONFIG, ERROR, is_at_work
 from protloc.runs.leaderboard import print_table, update
+from protloc.runs.out_of_fold import FIGURES, told
 
 SWEEPS: list[Path] = []
 """Folders of the sweeps of this process."""
@@ -48,6 +50,9 @@ def tell() -> None:
     for sweep in SWEEPS:
         if has_begun(sweep):
             print_table(update([sweep], sweep))
+            if (sweep / FIGURES).exists():
+                print(told(json.loads((sweep / FIGURES).read_text())))
+                print("out_of_fold.csv has each protein once, predicted by a model that did not see its fold")
             print(f"leaderboard.csv and leaderboard.png are in {sweep}")
         if (sweep / BEST).exists():
             print((sweep / BEST).read_text(), end="")

@@ -60,7 +60,8 @@ def test_a_missing_value_is_explained(tmp_path: Path) -> None:
 
 def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    result = run("train.py", "data=deeploc", "data.path=~/x.fasta", "hydra.run.dir=~/run", cache=tmp_path / "cache")
+    words = ("data=deeploc", "data.path=~/x.fasta", "hydra.run.dir=~/run")
+    result = run("train.py", *words, cache=tmp_path / "cache", fresh=True)
     assert (result.returncode, result.stderr) == (1, f"error: {tmp_path}/x.fasta: no such file\n")
     assert (tmp_path / "run" / "train.log").is_file()
 
@@ -89,7 +90,7 @@ def test_help_explains_and_loads_nothing_heavy(script: str) -> None:
 
 
 def test_help_names_every_choice_and_option() -> None:
-    page = run("train.py", "--help").stdout
+    page = run("train.py", "--help", fresh=True).stdout
     for word in ("protbert", "esm2_3b", "deeploc", "wandb", "trainer.gpus", "trainer.precision", "model.pooling"):
         assert word in page, word
     assert "[1]" in next(line for line in page.splitlines() if line.startswith("  seed "))
@@ -112,3 +113,26 @@ def test_shell_completion(tmp_path: Path) -> None:
         cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert result.stdout.split() == ["model=protbert", "model=protbert_bfd"]
+
+
+@pytest.mark.parametrize("words", ["train.py --help", "train.py --cfg job", "predict.py --help"])
+def test_a_page_that_cannot_be_written(words: str) -> None:
+    for end, line in (
+        ("> /dev/full", "error: standard output: cannot be written: No space left on device\n"), (">&-", ""),
+        ("| true", "error: the reader of the output is gone\n"),
+    ):  # fmt: skip
+        command = f"{sys.executable} {words} {end}"
+        result = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.stderr in (line, ""), words  # `true` may be slow to go
+
+
+@pytest.mark.parametrize(
+    "words", ["hydra.run.dir={}", "resume={}", "data=fasta data.train={}", "data=deeploc data.path={}"]
+)
+def test_a_name_that_is_too_long_is_one_line(words: str, tmp_path: Path) -> None:
+    words = words.format("x" * 300)
+    result = run("train.py", *words.split(), cwd=tmp_path, cache=tmp_path)
+    assert result.returncode == 1
+    (said,) = result.stderr.splitlines()
+    assert said.startswith("error: ")
+    assert said.endswith("File name too long")

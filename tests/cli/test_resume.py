@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from protloc.cli.resume import check_same, overrides_to_resume
+from protloc.cli.resume import check_same, check_unused, overrides_to_resume
 from protloc.errors import UserError
 from protloc.runs.folder import store_run
 
@@ -77,3 +77,12 @@ def test_what_may_change_and_what_not(begun: Path, caplog: pytest.LogCaptureFixt
     assert "going on with trainer.gpus=2 (was 0)" in caplog.text
     with pytest.raises(UserError, match=r"with other options: seed=2 \(was 1\), trainer.epochs=9 \(was 3\)"):
         check_same(begun, {**CONFIG, "seed": 2, "trainer": {**trainer, "epochs": 9, "gpus": 2}})
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "metrics.json", "predictions_test.csv"])
+def test_a_folder_with_what_a_run_leaves_is_not_used_again(tmp_path: Path, name: str) -> None:
+    """A table of predictions there may be the proteins that the new run is to learn from."""
+    check_unused(tmp_path)
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(UserError, match=rf"holds a run already \({name}\)"):
+        check_unused(tmp_path)

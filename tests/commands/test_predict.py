@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.scripts import ROOT, fasta, run, table
 
 
@@ -23,7 +23,7 @@ def test_predict_agrees_with_the_run_on_the_same_proteins(folder: Path, tmp_path
     output = tmp_path / "locations.csv"
     result = run(
         "predict.py", f"model_dir={folder}/out/model", f"input={folder}/test.fasta", f"output={output}",
-        "device=cpu", "precision=fp32",
+        "device=cpu", "precision=fp32", fresh=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     ours, theirs = table(output), table(folder / "out" / "predictions_test.csv")
@@ -80,6 +80,23 @@ def test_an_output_is_not_overwritten_unasked(folder: Path, tmp_path: Path) -> N
     assert (result.returncode, len(table(output))) == (0, 33)
 
 
+@pytest.mark.parametrize("redirected", [False, True])
+def test_the_input_is_never_the_output(folder: Path, tmp_path: Path, redirected: bool) -> None:
+    """By name, and by redirection: `predict.py input=- < x.csv output=x.csv`, `input=x.csv output=- >> x.csv`."""
+    precious = "id,sequence\na,MKVLA\n"
+    path = tmp_path / "x.csv"
+    path.write_text(precious)
+    script = f"{sys.executable} {ROOT}/predict.py model_dir={folder}/out/model overwrite=true"
+    words = (f"input=- output={path} < {path}", f"input={path} output=- >> {path}") if redirected else (
+        f"input={path} output={path}",
+    )  # fmt: skip
+    for more in words:
+        result = subprocess.run(f"{script} {more}", shell=True, capture_output=True, text=True, check=False)
+        assert (result.returncode, path.read_text()) == (1, precious)
+        assert "this is the file of input=" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
 def test_a_broken_record_stops_or_is_skipped_and_changes_are_counted(folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "x.fasta"
     source.write_text(f">a\nMKVLA\n>b\nMK1\n>c\nmkv*\n>d\n{'MKVLA' * 20}\n")
@@ -125,29 +142,40 @@ def test_mistakes_of_predict(folder: Path, arguments: list[str], line: str, tmp_
 def test_a_reader_that_goes_away_is_no_traceback(folder: Path, tmp_path: Path) -> None:
     """`predict.py output=- | head -1`."""
     big = fasta(tmp_path / "big.fasta", 3000, labels=False)
-    command = (
-        f"{sys.executable} {ROOT}/predict.py model_dir={folder}/out/model input={big} output=- window=100 | head -1"
-    )
-    result = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert result.stdout.startswith("id,location,probability")
-    assert result.stderr == "error: the reader of the output is gone\n"
+    command = [sys.executable, f"{ROOT}/predict.py", f"model_dir={folder}/out/model", f"input={big}", "output=-"]
+    writer = forked.Popen([*command, "window=100"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert writer.stdout is not None
+    with writer.stdout as pipe:
+        head = subprocess.run(["head", "-1"], stdin=pipe, capture_output=True, text=True, check=True)
+    _, said = writer.communicate(timeout=60)
+    assert head.stdout.startswith("id,location,probability")
+    assert (writer.returncode, said) == (1, "error: the reader of the output is gone\n")
+
+
+def test_an_output_that_is_full_or_closed_is_one_line(folder: Path) -> None:
+    script = f"{sys.executable} {ROOT}/predict.py model_dir={folder}/out/model input={folder}/test.fasta output=-"
+    for end, line in (
+        ("> /dev/full", "standard output: cannot be written: No space left on device"),
+        (">&-", "standard output: it is closed"),
+    ):
+        result = subprocess.run(f"{script} {end}", shell=True, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stderr) == (1, f"error: {line}\n")
+    result = subprocess.run(f"{script} 2> /dev/full", shell=True, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout.count("\n")) == (0, 34), "nobody hears the summary"
 
 
 def test_stopped_by_the_keyboard_leaves_no_half_table(folder: Path, tmp_path: Path) -> None:
     big = fasta(tmp_path / "big.fasta", 100_000, labels=False)
     output = tmp_path / "x.csv"
-    process = subprocess.Popen(
+    process = forked.Popen(
         [
             sys.executable, str(ROOT / "predict.py"), f"model_dir={folder}/out/model", f"input={big}",
             f"output={output}", "window=50",
         ],
-        stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+        stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not [path for path in tmp_path.glob(".x.csv.*.tmp") if path.stat().st_size > 1000]:
+    while not [path for path in tmp_path.glob(".x.csv.tmp") if path.stat().st_size > 1000]:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.05)

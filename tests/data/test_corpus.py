@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from protloc.config import CsvData, FastaData
+from protloc.data.answers import columns
 from protloc.data.corpus import load_corpus
 from protloc.errors import UserError
-from protloc.tasks.decision import columns
 from protloc.tasks.labels import RESERVED, LabelSpace
+from tests.models import SEVERAL
+from tests.scripts import ROOT
 
 
 def fasta(folder: Path, records: list[tuple[str, str]], name: str = "train.fasta") -> str:
@@ -37,7 +40,7 @@ def test_splits_classes_and_counts(tmp_path: Path) -> None:
     train = fasta(tmp_path, [*records("a", {"Nucleus": 10, "Golgi": 5}), ("low Golgi", "mkv"), ("stop Golgi", "MKR*")])
     test = fasta(tmp_path, [("t1 Golgi", "MA"), ("t2 Nucleus", "MKV")], "test.fasta")
     corpus = load_corpus(options(tmp_path, train, test=test))
-    assert corpus.labels.names == ("Golgi", "Nucleus")
+    assert corpus.task.names == ("Golgi", "Nucleus")
     assert corpus.test is not None
     assert corpus.test["id"][:] == ["t1", "t2"]
     assert corpus.test["label"][:] == [0, 1]
@@ -84,10 +87,41 @@ def test_rows_are_memory_mapped(tmp_path: Path) -> None:
     assert all(str(tmp_path / "cache") in file["filename"] for file in corpus.train.cache_files)
 
 
-def test_a_label_pattern(tmp_path: Path) -> None:
-    train = fasta(tmp_path, [(f"p{i} loc={'AB'[i % 2]}; human", "MK" * (i + 1)) for i in range(20)])
-    corpus = load_corpus(options(tmp_path, train, label_pattern=r"loc=(?P<label>\w+)"))
-    assert corpus.labels.names == ("A", "B")
+@pytest.mark.parametrize(
+    ("header", "pattern"),
+    [
+        ("p{i} loc={c}; human", r"loc=(?P<label>\w+)"),
+        ("p{i}|loc={c}|human", r"\|loc=(?P<label>[^|]+)"),
+        ("p{i}|{c} human loc=X", r"^\w+\|(?P<label>\w+)"),
+        ("p{i} human {c}", r"(?P<label>\S+)\s*$"),
+    ],
+)
+def test_a_label_pattern(tmp_path: Path, header: str, pattern: str) -> None:
+    train = fasta(tmp_path, [(header.format(i=i, c="AB"[i % 2]), "MK" * (i + 1)) for i in range(20)])
+    corpus = load_corpus(options(tmp_path, train, label_pattern=pattern))
+    assert corpus.task.names == ("A", "B")
+
+
+def test_the_documented_pattern_works_as_typed(tmp_path: Path) -> None:
+    """Through the shell's quotes and Hydra's."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    for page in ("docs/data-formats.md", "docs/configuration.md", "conf/data/fasta.yaml"):
+        (typed,) = re.findall(r"'data\.label_pattern=[^']*'", (ROOT / page).read_text())
+        (word,) = shlex.split(typed)
+        pattern = OverridesParser.create().parse_override(word).value()
+        train = fasta(tmp_path, [(f"p{i} loc={'AB'[i % 2]}; human", "MK" * (i + 1)) for i in range(20)])
+        assert load_corpus(options(tmp_path, train, label_pattern=pattern)).task.names == ("A", "B"), page
+
+
+def test_a_pattern_that_finds_the_same_everywhere(tmp_path: Path) -> None:
+    train = fasta(tmp_path, [(f"p{i} {'AB'[i % 2]} human", "MK" * (i + 1)) for i in range(20)])
+    with pytest.raises(UserError) as caught:
+        load_corpus(options(tmp_path, train))
+    assert str(caught.value) == (
+        f"{train}: one class only, 'human'; a classifier needs 2 or more "
+        r"(data.label_pattern=(?P<label>\S+)\s*$ finds it everywhere)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +138,7 @@ def test_a_wrong_label_pattern(tmp_path: Path, pattern: str, message: str) -> No
     [
         (
             [*records("a", {"Nucleus": 5}), ("x", "MK")],
-            "{train}:11: x: no location: data.label_pattern finds none in '(nothing)'",
+            r"{train}:11: x: no location: data.label_pattern=(?P<label>\S+)\s*$ finds none in 'x'",
         ),
         ([*records("a", {"Nucleus": 5}), ("a0 Nucleus", "MK")], "{train}:11: a0: the id has been there before"),
         (
@@ -116,7 +150,11 @@ def test_a_wrong_label_pattern(tmp_path: Path, pattern: str, message: str) -> No
             records("a", {"Nucleus": 2, "Golgi": 2}),
             "{train}: no class has the 3 training proteins that it takes to hold one out for validation: add proteins",
         ),
-        (records("a", {"Nucleus": 5}), "{train}: one class only, 'Nucleus'; a classifier needs 2 or more"),
+        (
+            records("a", {"Nucleus": 5}),
+            "{train}: one class only, 'Nucleus'; a classifier needs 2 or more "
+            r"(data.label_pattern=(?P<label>\S+)\s*$ finds it everywhere)",
+        ),
         (
             records("a", {"Nucleus": 5, "length": 5}),
             "{train}: class 'length' is named like a column of the predictions: rename it",
@@ -127,7 +165,7 @@ def test_training_proteins_that_cannot_be_used(tmp_path: Path, given: list[tuple
     train = fasta(tmp_path, given)
     with pytest.raises(UserError) as caught:
         load_corpus(options(tmp_path, train))
-    assert str(caught.value) == message.format(train=train)
+    assert str(caught.value) == message.replace("{train}", train)
 
 
 def test_a_location_that_training_lacks(tmp_path: Path) -> None:
@@ -223,4 +261,4 @@ def test_label_space() -> None:
 
 
 def test_reserved_names_are_the_tables_columns() -> None:
-    assert set(columns(())) == set(RESERVED)
+    assert {*columns(SEVERAL), "true"} - {*SEVERAL.names} == set(RESERVED)

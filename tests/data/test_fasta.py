@@ -51,6 +51,8 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         (">b\n\n", Broken("b", 3, "the sequence is empty")),
         (">b\n*\n", Broken("b", 3, "the sequence is empty")),
         (">\nMK\n", Broken("(no id)", 3, "the record has no id")),
+        (">b\x1b[2J\nMK\n", Broken("b\x1b[2J", 3, "the id has a control character in it")),
+        (">b\x85c\nMK\n", Broken("b\x85c", 3, "the id has a control character in it")),
         (">a again\nMK\n", Broken("a", 3, "the id has been there before")),
         (
             ">b\nMK1\n",

@@ -48,6 +48,12 @@ def test_every_format_gives_the_same_records(tmp_path: Path, ending: str) -> Non
     assert found == EXPECTED
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_column_may_be_asked_for_twice(tmp_path: Path, ending: str) -> None:
+    first, *_ = read_table(written(tmp_path, ending), "id", "sequence", ["id", "location"])
+    assert first[1] == {"id": "a", "location": "Nucleus"}
+
+
 def test_quoted_cells_may_hold_delimiters_and_lines(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_text('id,sequence,note\na,"MK\nV","x, y"\nb,MK,z\n')
@@ -96,3 +102,43 @@ def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
         list(read_table(str(path), "id", "sequence"))
     with pytest.raises(UserError, match="no such file"):
         list(read_table(str(tmp_path / "nowhere.parquet"), "id", "sequence"))
+
+
+def test_parquet_reads_what_is_asked_for_alone(tmp_path: Path) -> None:
+    """Beside it stand text that is none, a date beyond the calendar, a zone on another planet, a struct."""
+    path = tmp_path / "p.parquet"
+    no_text = pa.StringArray.from_buffers(2, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe"))
+    pq.write_table(
+        pa.table({
+            "id": pa.array([b"a", "é".encode()], pa.binary()), "sequence": pa.array(["MKV", "MK"]).dictionary_encode(),
+            "id.b": ["x", "y"], "number": [1, None], "note": no_text, "seen": pa.array([2**62, 1], pa.timestamp("us")),
+            "zone": pa.array([1, 2], pa.timestamp("us", tz="Mars/Phobos")), "nested": [{"id": "1"}, {"id": "2"}],
+        }),
+        path,
+    )  # fmt: skip
+    rows = list(read_table(str(path), "id", "sequence", ["number", "id.b"]))
+    assert rows == [
+        (Protein("a", "MKV", "", 1), {"number": "1", "id.b": "x"}),
+        (Protein("é", "MK", "", 2), {"number": "", "id.b": "y"}),
+    ]
+    for name, line in (
+        ("note", f"{path}:1: no UTF-8 text"), ("zone", f"{path}: cannot be read as Parquet: Cannot locate or parse"),
+        ("nested", f"{path}: cannot be read as Parquet: Unsupported cast from struct<id: string> to utf8"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match="^" + re.escape(line)):
+            list(read_table(str(path), "id", "sequence", [name]))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_two_columns_of_one_name(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"p{ending}"
+    names, row = ["id", "sequence", "note", "sequence", "note"], ["a", "MK", "x", "MKV", "y"]
+    if ending == ".csv":
+        path.write_text(f"{','.join(names)}\n{','.join(row)}\n")
+    else:
+        pq.write_table(pa.Table.from_arrays([pa.array([cell]) for cell in row], names=names), path)
+    with pytest.raises(UserError, match=r"2 columns are named 'sequence'; rename all but one"):
+        list(read_table(str(path), "id", "sequence"))
+    if ending == ".csv":  # `note` is not asked for
+        path.write_text(path.read_text().replace("sequence,note,sequence", "sequence,note,other"))
+        assert list(read_table(str(path), "id", "sequence")) == [(Protein("a", "MK", "", 2), {})]

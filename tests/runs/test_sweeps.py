@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.scripts import ROOT, SMALL_TINY, fasta, run
 
 
@@ -44,9 +45,9 @@ def test_a_sweep_ends_with_a_leaderboard_and_a_failure_is_a_row(folder: Path) ->
     assert [row["error"] for row in found[2:]] == ["model.dropout=5.0: must be at most 0.9"] * 2
     assert "Leaderboard" in result.stdout
     assert (folder / "plain" / "leaderboard.png").exists()
-    merged = subprocess.run(
+    merged = forked.run(
         [sys.executable, "-m", "protloc.runs.leaderboard", str(folder / "plain"), "--output", str(folder)],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, check=True,
     )  # fmt: skip
     assert "model.dropout" in merged.stdout
     assert table(folder / "leaderboard.csv") == found

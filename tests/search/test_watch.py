@@ -77,15 +77,10 @@ def test_what_ends_the_watch_is_raised_and_the_run_goes_on(tmp_path: Path) -> No
     broken = tmp_path / "run"
     watch = Watch({broken: study_after().ask()}, "mcc", {}, stops=True)
     went_on = threading.Event()
-
-    def run() -> None:
-        with watch.watching():
-            (broken / "epochs.jsonl").write_text("{")
-            _until(lambda: watch._error is not None)
-            went_on.set()
-
-    with pytest.raises(json.JSONDecodeError):
-        run()
+    with pytest.raises(json.JSONDecodeError), watch.watching():  # noqa: PT012 - raised at the end, not where it is seen
+        (broken / "epochs.jsonl").write_text("{")
+        _until(lambda: watch._error is not None)
+        went_on.set()
     assert went_on.is_set()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from protloc.serving.container import words
+from tests import forked
 from tests.models import saved
 from tests.scripts import ROOT
 
@@ -90,10 +91,10 @@ def test_the_image_serves_as_sagemaker_starts_it(container: Any, environment: di
     ],
 )
 def test_what_keeps_it_from_starting(environment: dict[str, str], changes: dict[str, str], message: str) -> None:
-    command = [*json.loads(instruction("ENTRYPOINT")), "serve"]
-    result = subprocess.run(
-        command, cwd=ROOT, env={**environment, **changes}, capture_output=True, text=True, check=False
-    )
+    entry: list[str] = json.loads(instruction("ENTRYPOINT"))
+    assert shutil.which(entry[0], path=environment["PATH"]) == sys.executable
+    command = [sys.executable, *entry[1:], "serve"]
+    result = forked.run(command, cwd=ROOT, env={**environment, **forked.ONE_THREAD, **changes}, capture_output=True)
     assert result.returncode in (1, 2)
     assert result.stderr.startswith(message)
     assert result.stderr.count("\n") == 1
