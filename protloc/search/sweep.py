@@ -179,7 +179,8 @@ class Search:
         """Bring some trials to their end, side by side if the launcher does so."""
         trials = {self.folder / str(trial.number): trial for trial in batch}
         known = {trial.number: set(trial.intermediate_values) for trial in self.study.get_trials(deepcopy=False)}
-        watch = Watch(trials, self.monitor, {f: known[t.number] for f, t in trials.items()}, self.stops)
+        watched = trials if len(self.options.objectives) == 1 else {}  # Optuna takes no epochs with several
+        watch = Watch(watched, self.monitor, {f: known[t.number] for f, t in watched.items()}, self.stops)
         results: dict[Path, JobReturn] = {}
         broken: Exception | None = None
         with watch.watching():

@@ -84,5 +84,6 @@ def end_pruned(run_dir: Path, monitor: str, metrics: dict[str, Any]) -> None:
     found = pruned_metrics(read_epochs(run_dir), monitor)
     write_json(run_dir / END, found | metrics)
     shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
-    log.info("stopped by its search after epoch %.3g, with validation %s %s; no model is kept",
-             found["epochs"], monitor, found["validation"][monitor])  # fmt: skip
+    figure = found["validation"][monitor]
+    log.info("stopped by its search after epoch %.3g, with validation %s %.4f; no model is kept",
+             found["epochs"], monitor, float("nan") if figure is None else figure)  # fmt: skip
