@@ -72,6 +72,9 @@ def _train(config: TrainConfig, run_dir: Path) -> float:
 
 
 def _predict(config: PredictConfig, run_dir: Path) -> None:
+    from protloc.data.outputs import check_files
+
+    check_files(config)  # before PyTorch is loaded, which takes longer than all that can be wrong with a name
     from protloc.commands.predict import predict
 
     predict(config)
@@ -128,6 +131,16 @@ def _unwritten() -> str:
 
 def _outcome(name: str, root: type, function: Callable[[Any, Path], float | None]) -> tuple[int, str]:
     """The exit code, and the line for the user where this is not 0; what is a fault of ours is raised."""
+    code, line = _attempt(name, root, function)
+    if code and root is TrainConfig:
+        from protloc.runs.sweeps import PLACES
+
+        while PLACES:
+            PLACES.pop().clear()
+    return code, line
+
+
+def _attempt(name: str, root: type, function: Callable[[Any, Path], float | None]) -> tuple[int, str]:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch on Linux: huge pages, a fifth faster on a CPU
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing a page
     for number in (signal.SIGTERM, signal.SIGUSR1):

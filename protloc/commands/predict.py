@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,10 +16,11 @@ from transformers.utils import logging as hf_logging
 
 from protloc.config import PredictConfig
 from protloc.data.ahead import ahead
+from protloc.data.outputs import check_files, output_of
 from protloc.data.read import read_proteins
 from protloc.data.records import Broken, Protein
 from protloc.data.streams import comes_once, shown
-from protloc.data.tables import TableWriter, check_output
+from protloc.data.tables import TableWriter
 from protloc.errors import UserError, printable, say
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
@@ -39,9 +39,8 @@ def predict(config: PredictConfig) -> None:
         UserError: for anything that the user can mend; no output is left then.
     """
     hf_logging.disable_progress_bar()
-    output = config.output or default_output(config.input)
-    tally = Tally()
-    check_output(output, overwrite=config.overwrite, source=config.input)  # before the model is loaded
+    check_files(config)  # before the model is loaded
+    output, tally = output_of(config), Tally()
     predictor = Predictor(
         load_model(config.model_dir), device=config.device, precision=config.precision,
         batch_tokens=config.batch_tokens, window=config.window,
@@ -101,14 +100,6 @@ class Tally:
         self.locations.update(row["location"] for row in rows)
         self.residues += sum(row["residues_read"] for row in rows)
         self.cropped += sum(row["residues_read"] < row["length"] for row in rows)
-
-
-def default_output(source: str) -> str:
-    """`proteome.fasta` becomes `proteome.locations.csv` in the current folder."""
-    if source == "-":
-        raise UserError("input=- needs output=: a file, or - for CSV on standard output", exit_code=2)
-    name = Path(source).name.removesuffix(".gz")
-    return f"{Path(name).stem}.locations.csv"
 
 
 def usable(config: PredictConfig, tally: Tally) -> Iterator[Protein]:

@@ -47,7 +47,9 @@ class PredictConfig(ModelInUse):
 
     input: str = option(MISSING, "proteins: FASTA, CSV, TSV (plain or gz), Parquet, or - for FASTA on standard input")
     output: str | None = option(
-        None, "the table: .csv, .tsv, .jsonl, .parquet, or - for CSV on standard output; null: INPUT.locations.csv here"
+        None,
+        "the table: .csv, .tsv, .jsonl, .parquet, or - for CSV on standard output; null: INPUT.locations.csv, "
+        "beside the input",
     )
     overwrite: bool = option(False, "replace an existing output")
     escape_formulas: bool = option(

@@ -1,4 +1,4 @@
-"""What happens around the runs of a sweep: the leaderboard after each, an error put down where one fails."""
+"""What happens around runs: where one begins, a sweep's leaderboard after each, an error put down where one fails."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from omegaconf import DictConfig
 
 from protloc.errors import UserError
 from protloc.files import write_text
-from protloc.runs.folder import CONFIG, ERROR
+from protloc.runs.folder import CONFIG, ERROR, Place
 from protloc.runs.leaderboard import print_table, update
 
 SWEEPS: list[Path] = []
 """Folders of the sweeps of this process."""
 
+PLACES: list[Place] = []
+"""Where the single runs of this process began."""
+
 
 class SweepCallback(Callback):
     """Named in conf/train.yaml; Hydra calls it in the process of each run."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        PLACES.append(Place.of(Path(config.hydra.run.dir)))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         sweep = Path(config.hydra.sweep.dir).resolve()

@@ -62,12 +62,13 @@ def test_every_input_gives_the_same_answers(folder: Path, tmp_path: Path) -> Non
     assert answers == [answers[0]] * 4
 
 
-def test_where_the_output_goes_by_itself(folder: Path, tmp_path: Path) -> None:
-    result = run(
-        "predict.py", f"model_dir={folder}/out", f"input={folder}/test.fasta", cwd=tmp_path,
-    )  # fmt: skip
+def test_the_output_goes_beside_the_input_by_itself(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.fa.gz").write_bytes(gzip.compress((folder / "test.fasta").read_bytes()))
+    result = run("predict.py", f"model_dir={folder}/out", "input=data/x.fa.gz", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["test.locations.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["x.fa.gz", "x.locations.csv"]
 
 
 def test_an_output_is_not_overwritten_unasked(folder: Path, tmp_path: Path) -> None:
@@ -126,13 +127,14 @@ def test_a_broken_record_stops_or_is_skipped_and_changes_are_counted(folder: Pat
         (["input=nowhere.fasta"], "error: nowhere.fasta: no such file"),
         (["input=-"], "error: input=- needs output=: a file, or - for CSV on standard output"),
         (["input=x.fasta", "output=x.xlsx"], "error: x.xlsx: unknown ending '.xlsx'; take one of"),
-        (["input=x.fasta", "precision=fp16", "device=cpu"], "error: precision=fp16 needs a GPU"),
+        (["input={}/test.fasta", "output=x.csv", "precision=fp16", "device=cpu"], "error: precision=fp16 needs a GPU"),
         (["input=x.fasta", "batch_tokens=0"], "error: batch_tokens=0: must be at least 1"),
         (["input=x.fasta", "outptu=x.csv"], "error: no option 'outptu'; did you mean output?"),
     ],
 )
 def test_mistakes_of_predict(folder: Path, arguments: list[str], line: str, tmp_path: Path) -> None:
-    result = run("predict.py", f"model_dir={folder}/out/model", *arguments, cwd=tmp_path)
+    words = [word.format(folder) for word in arguments]
+    result = run("predict.py", f"model_dir={folder}/out/model", *words, cwd=tmp_path)
     assert result.returncode in (1, 2)
     (said,) = result.stderr.splitlines()
     assert said.startswith(line)

@@ -185,4 +185,4 @@ def test_bad_training_data_stops_before_training(tmp_path: Path, content: str, m
     assert result.stderr.startswith("error: bad.fasta:")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()
