@@ -16,6 +16,7 @@ from transformers.utils import logging as hf_logging
 
 from protloc.config import PredictConfig
 from protloc.data.ahead import ahead
+from protloc.data.doubts import DOUBTS, NUCLEIC, like_nucleotides
 from protloc.data.outputs import check_files, output_of
 from protloc.data.read import read_proteins
 from protloc.data.records import Broken, Protein
@@ -88,6 +89,7 @@ class Tally:
     cropped: int = 0
     lower: int = 0
     stop: int = 0
+    doubts: Counter[str] = field(default_factory=Counter)
 
     def skip(self, record: Broken) -> None:
         """Count a broken record; the first ones are kept to be listed."""
@@ -100,11 +102,14 @@ class Tally:
         self.locations.update(row["location"] for row in rows)
         self.residues += sum(row["residues_read"] for row in rows)
         self.cropped += sum(row["residues_read"] < row["length"] for row in rows)
+        self.doubts.update(doubt for row in rows for doubt in DOUBTS if doubt in row["warnings"])
 
 
 def usable(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
     """The input's proteins; a broken record stops them, or is put down as skipped."""
     for record in read_proteins(config.input, id_column=config.id_column, sequence_column=config.sequence_column):
+        if isinstance(record, Protein) and not config.force and like_nucleotides(record.sequence):
+            record = Broken(record.id, record.line, f"{NUCLEIC}; translate it, or give force=true")
         if isinstance(record, Protein):
             tally.lower += record.lower
             tally.stop += record.stop
@@ -139,6 +144,7 @@ def report(output: str, tally: Tally, seconds: float) -> None:
         "proteins longer than the model reads, cropped": tally.cropped,
         "proteins with lower-case residues, read as upper case": tally.lower,
         "proteins whose final * was taken off": tally.stop,
+        **{f"proteins with the warning: {doubt}": tally.doubts[doubt] for doubt in DOUBTS},
     }
     for what, count in changes.items():
         if count:

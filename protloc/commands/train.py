@@ -79,6 +79,7 @@ def _train(config: TrainConfig, run_dir: Path, ranks: Ranks) -> float:
     with ranks.local_first():
         corpus = load_corpus(config.data)
     model, tokenizer = build_model(config.model, corpus.labels.names)
+    model.config.shortest = min(corpus.train["length"])
     trainer = build_trainer(config, corpus, model, tokenizer, run_dir, ranks)
     checkpoint = ranks.share(checkpoint_to_resume(config, run_dir, corpus.fingerprint) if ranks.first else None)
     try:

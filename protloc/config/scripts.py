@@ -56,6 +56,7 @@ class PredictConfig(ModelInUse):
         False, "put a ' before what a spreadsheet would compute (`=...`) in CSV and TSV; for ids from strangers"
     )
     on_error: str = option("stop", "a broken record stops the run, or is skipped and listed", choices=("stop", "skip"))
+    force: bool = option(False, "predict for sequences that look like nucleotides too; else they are broken records")
     id_column: str = option("id", "column with the protein's name, in tables")
     sequence_column: str = option("sequence", "column with its residues, in tables")
     window: int = option(4096, "proteins sorted by length at once; memory grows with it", least=1)

@@ -32,7 +32,8 @@ def class_names(config: ProteinClassifierConfig) -> list[str]:
 
 def encoder_of(model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase) -> ResidueEncoder:
     """What `model` reads of a protein."""
-    return ResidueEncoder(tokenizer, model.config.max_residues, model.config.crop)
+    config = model.config
+    return ResidueEncoder(tokenizer, config.max_residues, config.crop, config.shortest)
 
 
 def load_model(folder: str | Path) -> SavedModel:

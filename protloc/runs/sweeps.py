@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ class SweepCallback(Callback):
     """Named in conf/train.yaml; Hydra calls it in the process of each run."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        PLACES.append(Place.of(Path(config.hydra.run.dir)))
+        with suppress(OSError):  # what is wrong with the name is found when the folder is made
+            PLACES.append(Place.of(Path(config.hydra.run.dir)))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         sweep = Path(config.hydra.sweep.dir).resolve()

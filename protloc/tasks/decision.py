@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from protloc.data.doubts import doubts
 from protloc.data.encoding import ResidueEncoder
 from protloc.data.records import Protein
 
@@ -49,7 +50,7 @@ def rows(
             **{name: float(share) for name, share in zip(names, shares, strict=True)},
             "length": len(protein.sequence),
             "residues_read": len(read),
-            "warnings": "; ".join(_warnings(protein.sequence, read)),
+            "warnings": "; ".join([*_warnings(protein.sequence, read), *doubts(protein.sequence, encoder.shortest)]),
         }
 
 

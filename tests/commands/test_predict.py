@@ -121,6 +121,35 @@ def test_a_broken_record_stops_or_is_skipped_and_changes_are_counted(folder: Pat
         assert line in said, line
 
 
+def test_what_is_no_whole_protein_is_said_by_row_and_in_the_summary(folder: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "x.fasta", tmp_path / "x.csv"
+    proteins = {"dna": "ATGGCCAAG" * 9, "peptide": "MKV", "fragment": "KVLAGKVLAG", "unknown": "MXXXXXX", "ok": "MKVLA"}
+    source.write_text("".join(f">{id}\n{sequence}\n" for id, sequence in proteins.items()))
+    result = predict(folder, f"input={source}", f"output={output}")
+    assert (result.returncode, output.exists()) == (1, False)
+    assert result.stderr == (
+        f"error: {source}:1: dna: looks like nucleotides; translate it, or give force=true "
+        "(on_error=skip goes on without it)\n"
+    )
+    result = predict(folder, f"input={source}", f"output={output}", "on_error=skip")
+    assert {row["id"]: row["warnings"] for row in table(output)} == {
+        "peptide": "shorter than any training protein", "fragment": "no M at the start: a fragment?",
+        "unknown": "6 of 7 residues are none of the twenty; mostly X", "ok": "",
+    }  # fmt: skip
+    assert "       1  broken records skipped" in result.stderr
+    result = predict(folder, f"input={source}", f"output={output}", "force=true", "overwrite=true")
+    assert table(output)[0]["warnings"] == (
+        "41 of 81 residues not read; looks like nucleotides; no M at the start: a fragment?"
+    )
+    for line in (
+        "       1  proteins with the warning: looks like nucleotides",
+        "       1  proteins with the warning: shorter than any training protein",
+        "       2  proteins with the warning: no M at the start: a fragment?",
+        "       1  proteins with the warning: mostly X",
+    ):
+        assert line in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
