@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,10 +18,12 @@ from protloc.config import PredictConfig
 from protloc.data import deeploc_table
 from protloc.data.ahead import ahead
 from protloc.data.answers import columns
+from protloc.data.doubts import DOUBTS, NUCLEIC, like_nucleotides
+from protloc.data.outputs import check_files, output_of
 from protloc.data.read import read_proteins
 from protloc.data.records import Broken, Protein
 from protloc.data.streams import comes_once, shown
-from protloc.data.tables import TableWriter, check_output
+from protloc.data.tables import TableWriter
 from protloc.errors import UserError, printable, say
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
@@ -43,9 +44,8 @@ def predict(config: PredictConfig) -> None:
         UserError: for anything that the user can mend; no output is left then.
     """
     hf_logging.disable_progress_bar()
-    output = config.output or default_output(config.input)
-    tally = Tally()
-    check_output(output, overwrite=config.overwrite, source=config.input)  # before the model is loaded
+    check_files(config)  # before the model is loaded
+    output, tally = output_of(config), Tally()
     predictor = Predictor(
         load_model(config.model_dir), device=config.device, precision=config.precision,
         batch_tokens=config.batch_tokens, window=config.window, exclude=config.exclude,
@@ -118,6 +118,7 @@ class Tally:
     cropped: int = 0
     lower: int = 0
     stop: int = 0
+    doubts: Counter[str] = field(default_factory=Counter)
 
     def skip(self, record: Broken) -> None:
         """Count a broken record; the first ones are kept to be listed."""
@@ -131,19 +132,14 @@ class Tally:
         self.locations.update(place for row in rows for place in row["location"].split(BETWEEN))
         self.residues += sum(row["residues_read"] for row in rows)
         self.cropped += sum(row["residues_read"] < row["length"] for row in rows)
-
-
-def default_output(source: str) -> str:
-    """`proteome.fasta` becomes `proteome.locations.csv` in the current folder."""
-    if source == "-":
-        raise UserError("input=- needs output=: a file, or - for CSV on standard output", exit_code=2)
-    name = Path(source).name.removesuffix(".gz")
-    return f"{Path(name).stem}.locations.csv"
+        self.doubts.update(doubt for row in rows for doubt in DOUBTS if doubt in row["warnings"])
 
 
 def usable(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
     """The input's proteins; a broken record stops them, or is put down as skipped."""
     for record in read_proteins(config.input, id_column=config.id_column, sequence_column=config.sequence_column):
+        if isinstance(record, Protein) and not config.force and like_nucleotides(record.sequence):
+            record = Broken(record.id, record.line, f"{NUCLEIC}; translate it, or give force=true")
         if isinstance(record, Protein):
             tally.lower += record.lower
             tally.stop += record.stop
@@ -178,6 +174,7 @@ def report(output: str, tally: Tally, seconds: float) -> None:
         "proteins longer than the model reads, cropped": tally.cropped,
         "proteins with lower-case residues, read as upper case": tally.lower,
         "proteins whose final * was taken off": tally.stop,
+        **{f"proteins with the warning: {doubt}": tally.doubts[doubt] for doubt in DOUBTS},
     }
     for what, count in changes.items():
         if count:

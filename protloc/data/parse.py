@@ -17,12 +17,13 @@ from typing import Any
 import datasets
 
 import protloc
+from protloc.data.doubts import NUCLEIC, like_nucleotides
 from protloc.data.records import Broken, Protein
 from protloc.data.streams import comes_once, open_bytes
 from protloc.errors import UserError
 
-LAYOUT = 1
-"""Raised when the columns below change, so that no stale cache is read."""
+LAYOUT = 2
+"""Raised when the columns below change, or what is read, so that no stale cache is read."""
 
 FEATURES = datasets.Features(
     {
@@ -135,6 +136,8 @@ def _rows(path: str, reader: Reader) -> Iterator[dict[str, Any]]:
     broken: list[Broken] = []
     total = 0
     for record in reader(path):
+        if isinstance(record, Labelled) and like_nucleotides(record.protein.sequence):
+            record = Broken(record.protein.id, record.protein.line, f"{NUCLEIC}; translate it")
         if isinstance(record, Broken):
             total += 1
             broken += [record] * (total <= SHOWN)

@@ -140,6 +140,10 @@ def test_a_wrong_label_pattern(tmp_path: Path, pattern: str, message: str) -> No
             [*records("a", {"Nucleus": 5}), ("x", "MK")],
             r"{train}:11: x: no location: data.label_pattern=(?P<label>\S+)\s*$ finds none in 'x'",
         ),
+        (
+            [*records("a", {"Nucleus": 5}), ("dna Nucleus", "ACGT" * 9)],
+            "{train}:11: dna: looks like nucleotides; translate it",
+        ),
         ([*records("a", {"Nucleus": 5}), ("a0 Nucleus", "MK")], "{train}:11: a0: the id has been there before"),
         (
             records("a", {"Nucleus": 5, "Golgi": 1}),
