@@ -27,7 +27,7 @@ def composed(*overrides: str, name: str = "train") -> Any:
         return options_of(compose(config_name=name, overrides=list(overrides)))
 
 
-PLUGINS = {("experiment", "search"): "optuna", ("cluster", "slurm"): "submitit"}
+PLUGINS = {("cluster", "slurm"): "submitit"}
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)

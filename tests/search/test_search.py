@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests import forked
 from tests.scripts import ROOT, SMALL_TINY, fasta, run, table
 
 pytest.importorskip("optuna", reason="needs the extra [sweep]")
@@ -38,14 +39,12 @@ def search(folder: Path, name: str, *more: str) -> subprocess.CompletedProcess[s
     return run("train.py", *BASE, f"hydra.sweep.dir={name}", *more, cwd=folder, cache=folder / "cache")
 
 
-def start(folder: Path, name: str, *more: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, name: str, *more: str) -> forked.Popen[bytes]:
     """A search in the background."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PROTLOC_CACHE": str(folder / "cache")}
+    environment = {**os.environ, **forked.ONE_THREAD, "PROTLOC_CACHE": str(folder / "cache")}
     command = [sys.executable, str(ROOT / "train.py"), *BASE, f"hydra.sweep.dir={name}", *more]
     with open(folder / f"{name}.log", "ab") as log:
-        return subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )  # fmt: skip
+        return forked.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def trials(sweep: Path) -> list[tuple[int, str, float | None]]:
@@ -62,7 +61,7 @@ def metrics(run_dir: Path) -> dict[str, Any]:
     return found
 
 
-def wait_until(condition: Any, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
+def wait_until(condition: Any, process: forked.Popen[bytes], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None
@@ -212,7 +211,7 @@ def test_ten_kills_at_random_lose_no_trial_and_count_none_twice(folder: Path) ->
     sweep, moments = folder / "ten", random.Random(20)
     for _ in range(10):
         process = start(folder, "ten", *words)
-        time.sleep(moments.uniform(4, 18))
+        time.sleep(moments.uniform(1, 12))
         process.kill()
         process.wait()
     assert "COMPLETE" in {state for _, state, _ in trials(sweep)}, "some came to their end in between"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,12 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, more: dict[str, Any], line: 
         open_study(options(tmp_path, **more))
     assert str(error.value).startswith(line)
     assert "\n" not in str(error.value)
+
+
+def test_without_optuna_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UserError, match=r"a search needs Optuna: pip install 'protloc\[sweep\]'"):
+        open_study(options(tmp_path))
 
 
 def test_a_database_of_the_old_version_is_refused(tmp_path: Path) -> None:
