@@ -8,6 +8,9 @@ import tempfile
 from protloc.config import LaunchConfig, TrainConfig
 from protloc.errors import UserError
 
+LISTS = ("keep",)
+"""Options that take several names."""
+
 
 def is_sweep(arguments: list[str]) -> bool:
     """Whether the words ask for several runs."""
@@ -18,6 +21,18 @@ def with_home(word: str) -> str:
     """`data.path=~/x.fasta` with the folder that `~` stands for: shells leave it where the name has a dot."""
     name, found, value = word.partition("=~/")
     return f"{name}={os.path.expanduser('~')}/{value}" if found and name.replace(".", "").isidentifier() else word
+
+
+def with_list(word: str) -> str:
+    """`keep=gene,Gene Names [x]` as Hydra writes a list; it would take the commas for a sweep, and brackets for a list.
+
+    What is given as a list or in Hydra's quotes stays as it is.
+    """
+    name, found, value = word.partition("=")
+    if name not in LISTS or not found or value[:1] in ("[", '"', "'", "$"):
+        return word
+    quoted = ('"{}"'.format(part.strip().replace('"', '\\"')) for part in value.split(",") if part.strip())
+    return f"{name}=[{','.join(quoted)}]"
 
 
 def as_rank(arguments: list[str], rank: int) -> list[str]:

@@ -20,8 +20,8 @@ def option(
 ) -> Any:
     """A dataclass field that knows its meaning, its allowed values or its range (both ends included)."""
     metadata = {"help": help, "choices": choices, "least": least, "most": most}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
+    if isinstance(default, dict | list):
+        return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 

@@ -59,6 +59,9 @@ class PredictConfig(ModelInUse):
     force: bool = option(False, "predict for sequences that look like nucleotides too; else they are broken records")
     id_column: str = option("id", "column with the protein's name, in tables")
     sequence_column: str = option("sequence", "column with its residues, in tables")
+    keep: list[str] = option(
+        [], "columns of the input that the table gets too: `keep=gene,organism`; of FASTA `keep=description`"
+    )
     window: int = option(4096, "proteins sorted by length at once; memory grows with it", least=1)
 
 

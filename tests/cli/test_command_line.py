@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from protloc.cli.words import with_list
 from tests.scripts import ROOT, run
 
 MISTAKES = [
@@ -128,6 +129,22 @@ def test_help_explains_and_loads_nothing_heavy(script: str) -> None:
     usages = [line for line in page if line.startswith(f"  python {script}")]
     assert len(usages) >= 2
     assert max(map(len, page)) <= 180
+
+
+@pytest.mark.parametrize(
+    ("word", "read"),
+    [
+        ("keep=gene", 'keep=["gene"]'),
+        ("keep=Gene Names [x], organism", 'keep=["Gene Names [x]","organism"]'),
+        ("keep=[a,b]", "keep=[a,b]"),
+        ('keep="a"', 'keep="a"'),
+        ("keep=", "keep=[]"),
+        ("output=a,b", "output=a,b"),
+        ("--help", "--help"),
+    ],
+)
+def test_several_names_need_no_quotes(word: str, read: str) -> None:
+    assert with_list(word) == read
 
 
 def test_help_names_every_choice_and_option() -> None:
