@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from protloc.cli.resume import check_same, check_unused, overrides_to_resume
-from protloc.cli.words import as_list, as_rank, check_place, is_sweep, with_home
+from protloc.cli.words import as_rank, check_place, is_sweep, with_home, with_list
 from protloc.config import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig, problems
 from protloc.errors import RankError, Stopped, UserError, say
 from protloc.files import conf_dir
@@ -193,7 +193,7 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
     from protloc.config.schemas import options_of, register_schemas
 
     check_flags(sys.argv[1:])
-    sys.argv[1:] = [as_list(with_home(word)) for word in sys.argv[1:]]
+    sys.argv[1:] = [with_list(with_home(word)) for word in sys.argv[1:]]
     if root is TrainConfig:
         sys.argv[1:] = overrides_to_resume(sys.argv[1:])
         if outer_rank() is not None:

@@ -68,6 +68,9 @@ class PredictConfig(ModelInUse):
         "protloc", "deeploc: CSV with the columns that DeepLoc 2 writes, for tools that read those",
         choices=("protloc", "deeploc"),
     )  # fmt: skip
+    keep: list[str] = option(
+        [], "columns of the input that the table gets too: `keep=gene,organism`; of FASTA `keep=description`"
+    )
     window: int = option(4096, "proteins sorted by length at once; memory grows with it", least=1)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from protloc.cli.words import with_list
 from tests.scripts import ROOT, run
 
 MISTAKES = [
@@ -64,7 +65,7 @@ def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     result = run("train.py", *words, cache=tmp_path / "cache", fresh=True)
     assert (result.returncode, result.stderr) == (1, f"error: {tmp_path}/x.fasta: no such file\n")
     (tmp_path / "file").write_text("")
-    result = run("train.py", "hydra.run.dir=~/file/run")
+    result = run("train.py", "hydra.run.dir=~/file/run", fresh=True)
     assert (result.returncode, result.stderr) == (1, f"error: {tmp_path}/file/run: Not a directory\n")
 
 
@@ -83,7 +84,7 @@ def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
             (tmp_path / name / content).write_text("precious")
         result = run("train.py", "data=fasta", "data.train=gone.fasta", f"hydra.run.dir={tmp_path}/{name}")
         assert result.stderr == "error: gone.fasta: no such file\n"
-        left = {path.name for path in (tmp_path / name).iterdir()}
+        left = {path.name for path in (tmp_path / name).iterdir()} - {".lock"}
         assert left == ({content, "config.resolved.yaml", "overrides.yaml", "train.log"} if content else set())
 
 
@@ -129,6 +130,22 @@ def test_help_explains_and_loads_nothing_heavy(script: str) -> None:
     usages = [line for line in page if line.startswith(f"  python {script}")]
     assert len(usages) >= 2
     assert max(map(len, page)) <= 180
+
+
+@pytest.mark.parametrize(
+    ("word", "read"),
+    [
+        ("keep=gene", 'keep=["gene"]'),
+        ("keep=Gene Names [x], organism", 'keep=["Gene Names [x]","organism"]'),
+        ("keep=[a,b]", "keep=[a,b]"),
+        ('keep="a"', 'keep="a"'),
+        ("keep=", "keep=[]"),
+        ("output=a,b", "output=a,b"),
+        ("--help", "--help"),
+    ],
+)
+def test_several_names_need_no_quotes(word: str, read: str) -> None:
+    assert with_list(word) == read
 
 
 def test_help_names_every_choice_and_option() -> None:

@@ -29,9 +29,10 @@ def test_predict_agrees_with_the_run_on_the_same_proteins(folder: Path, tmp_path
     ours, theirs = table(output), table(folder / "out" / "predictions_test.csv")
     assert list(ours[0]) == [
         "id", "location", "probability", "Golgi", "Nucleus", "Plastid", "length", "residues_read", "warnings",
+        "accession",
     ]  # fmt: skip
     for a, b in zip(ours, theirs, strict=True):
-        for name in a:
+        for name in b:
             if name in ("probability", "Golgi", "Nucleus", "Plastid"):
                 assert float(a[name]) == pytest.approx(float(b[name]), abs=1e-5)
             else:
@@ -119,6 +120,33 @@ def test_a_broken_record_stops_or_is_skipped_and_changes_are_counted(folder: Pat
         "1  proteins with lower-case residues, read as upper case", "1  proteins whose final * was taken off",
     ):  # fmt: skip
         assert line in said, line
+
+
+def test_columns_for_joining(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "x.csv"
+    source.write_text(
+        "id,sequence,Gene [x],organism,location\n"
+        + "".join(f'sp|P{i:05}|X_Y,{"MKVLA" * (1 + i % 7)},gene{i},"Homo, sapiens",here{i}\n' for i in range(50))
+    )
+    result = predict(
+        folder, f"input={source}", "keep=Gene [x],organism,location", f"output={tmp_path}/y.csv", "window=7"
+    )
+    assert result.returncode == 0, result.stderr
+    rows = table(tmp_path / "y.csv")
+    assert list(rows[0])[-5:] == ["warnings", "accession", "Gene [x]", "organism", "input_location"]
+    for i, row in enumerate(rows):
+        assert (row["id"], row["accession"], row["length"]) == (f"sp|P{i:05}|X_Y", f"P{i:05}", str(5 + 5 * (i % 7)))
+        assert (row["Gene [x]"], row["organism"], row["input_location"]) == (f"gene{i}", "Homo, sapiens", f"here{i}")
+    result = predict(folder, f"input={source}", "keep=genes", f"output={tmp_path}/z.csv")
+    assert result.stderr.startswith(f"error: {source}: no column 'genes'; ")
+    text = ">a one two\nMKVLA\n>b\nMK1\n>c three\nMKV\n"
+    result = predict(folder, "input=-", "output=-", "keep=description", "on_error=skip", stdin=text)
+    lines = result.stdout.splitlines()
+    assert [line.rsplit(",", 2)[1:] for line in lines] == [["accession", "description"], ["", "one two"], ["", "three"]]
+    result = predict(folder, "input=-", "output=-", "keep=gene", stdin=text)
+    assert result.stderr == (
+        "error: standard input: no column 'gene': of FASTA only `description`, the header behind the id\n"
+    )
 
 
 def test_what_is_no_whole_protein_is_said_by_row_and_in_the_summary(folder: Path, tmp_path: Path) -> None:
