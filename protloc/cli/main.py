@@ -106,7 +106,7 @@ def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -
     if {"-h", "--help"} & set(sys.argv[1:]):
         from protloc.cli.help import help_text
 
-        page = help_text(name, root, conf_dir()) + "\n"
+        page = help_text(name, root, conf_dir(), sys.argv[1:]) + "\n"
     else:
         code, line = _outcome(name, root, function)
     unwritten = _unwritten(page)

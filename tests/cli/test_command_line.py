@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from protloc.cli.help import help_text
 from protloc.cli.words import with_list
+from protloc.config import TrainConfig
+from protloc.files import conf_dir
 from tests.scripts import ROOT, run
 
 MISTAKES = [
@@ -153,6 +156,25 @@ def test_help_names_every_choice_and_option() -> None:
     for word in ("protbert", "esm2_3b", "deeploc", "wandb", "trainer.gpus", "trainer.precision", "model.pooling"):
         assert word in page, word
     assert "[1]" in next(line for line in page.splitlines() if line.startswith("  seed "))
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ([], ["data.limit", "data.on_error", "trainer.activation_checkpointing"]),
+        (["data=csv"], ["data.train", "data.label_column", "data.split_column", "data.limit"]),
+        (["data=fasta", "data.train=x"], ["data.label_pattern", "data.unlabelled"]),
+        (["data=deeploc", "tuning=frozen", "logger=wandb"], ["data.dual_labels", "tuning.name", "logger.project"]),
+        (["data=nosuch"], ["data.limit"]),
+    ],
+)
+def test_help_explains_what_is_chosen(words: list[str], options: list[str]) -> None:
+    page = help_text("train", TrainConfig, conf_dir(), words)
+    for name in options:
+        (line,) = [line for line in page.splitlines() if line.startswith(f"  {name} ")]
+        assert line.removeprefix(f"  {name}").startswith("  "), "the columns do not collide"
+    assert ("data.label_column" in page) == ("data=csv" in words)
+    assert page.index(options[0]) <= page.index("data.limit")
 
 
 def test_cfg_job_shows_what_would_run() -> None:
