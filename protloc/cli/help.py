@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+import shutil
+import textwrap
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,47 +78,90 @@ Completion: eval "$(python {name} -sc install=bash)\""""
 SCRIPTS = {"train": "train.py", "predict": "predict.py", "launch": "launch_sagemaker.py"}
 
 
-def help_text(name: str, root: type, conf: Path) -> str:
-    """The page for one script: usages, the choices of each group, the options."""
+CHOSEN = ("data", "tuning", "logger")
+"""Groups whose choices have options of their own."""
+
+
+def help_text(name: str, root: type, conf: Path, words: Sequence[str] = ()) -> str:
+    """The page for one script: usages, the choices of each group, the options.
+
+    Args:
+        name: of its configuration.
+        root: its options.
+        conf: where the configurations lie.
+        words: the command line: what it chooses is explained.
+    """
     parts = [USAGE[name]]
     if name == "train":
-        parts.append("Choices (group=name):\n" + "\n".join(_groups(conf)))
-        sections = {"": root, "trainer.": TrainerConfig, "model.": ModelConfig}
-        parts += [_section(prefix, schema) for prefix, schema in sections.items()]
+        parts.append("Choices (group=name); with --help, what is chosen is explained:\n" + _table(_groups(conf)))
+        parts.append(_section("", root))
+        parts += [_chosen(group, conf, words) for group in CHOSEN]
+        parts += [_section("trainer.", TrainerConfig), _section("model.", ModelConfig)]
     elif root is DeployConfig:
         parts += [_section("", root), _section("cluster.", HostConfig)]
     elif root is LaunchConfig:
-        groups = "\n".join(_groups(conf, ("cluster", "tuner")))
+        groups = _table(_groups(conf, ("cluster", "tuner")))
         parts.append(f"Choices (group=name), beside those of train.py:\n{groups}")
         parts.append(_section("", root, {f.name for f in dataclasses.fields(TrainConfig)}))
         parts += [_section("cluster.", ClusterConfig), _section("tuner.", TunerConfig)]
     else:
         parts.append(_section("", root))
     foot = FOOT.format(name=SCRIPTS[name]) if name in SCRIPTS else FOOT.splitlines()[0]
-    return "\n\n".join([*parts, foot])
+    return "\n\n".join([*filter(None, parts), foot])
 
 
-def _groups(conf: Path, only: Collection[str] = ()) -> list[str]:
-    groups = (
-        (group.name, sorted(file.stem for file in group.glob("*.yaml")))
+def _groups(conf: Path, only: Collection[str] = ()) -> list[tuple[str, str]]:
+    return [
+        (group.name, ", ".join(sorted(file.stem for file in group.glob("*.yaml"))))
         for group in sorted(conf.iterdir())
         if group.is_dir() and group.name not in ("hydra", "hosting") and (not only or group.name in only)
-    )
-    return [f"  {name:12}{', '.join(choices)}" for name, choices in groups]
+    ]
 
 
-def _section(prefix: str, schema: Any, shown: Collection[str] = ()) -> str:
+def _chosen(group: str, conf: Path, words: Sequence[str]) -> str:
+    """The options of a group as it is chosen on the command line, else by the script itself."""
+    import yaml
+
+    from protloc.config.schemas import SCHEMAS
+
+    usual = {k: v for entry in yaml.safe_load((conf / "train.yaml").read_text())["defaults"] if isinstance(entry, dict)
+             for k, v in entry.items()}  # fmt: skip
+    chosen = [usual[group], *(word.partition("=")[2] for word in words if word.startswith(f"{group}="))]
+    there = [choice for choice in chosen if (conf / group / f"{choice}.yaml").is_file()]
+    file = conf / group / f"{there[-1]}.yaml"
+    bases = [str(base).partition("@")[0] for base in yaml.safe_load(file.read_text())["defaults"]]
+    schema = next(SCHEMAS[group, base] for base in bases if (group, base) in SCHEMAS)
+    return _section(f"{group}.", schema, title=f"Options {group}.* of {group}={there[-1]}:")
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and their meanings side by side, in the width of the terminal."""
+    indent = max(len(name) for name, _ in rows) + 4
+    width = max(80, min(shutil.get_terminal_size((120, 50)).columns, 160))
+    lines = (
+        textwrap.fill(
+            text, width, initial_indent=f"  {name}".ljust(indent), subsequent_indent=" " * indent,
+            break_long_words=False, break_on_hyphens=False,
+        )
+        for name, text in rows
+    )  # fmt: skip
+    return "\n".join(lines)
+
+
+def _section(prefix: str, schema: Any, shown: Collection[str] = (), title: str = "") -> str:
+    """The options of a dataclass; nothing where it has none."""
     recipe = {f.name for f in dataclasses.fields(Recipe)}
-    lines = [f"Options {prefix}*:" if prefix else "Options:"]
-    for f in dataclasses.fields(schema):
+    rows = []
+    shared = getattr(schema.__mro__[1], "__dataclass_fields__", {})
+    for f in sorted(dataclasses.fields(schema), key=lambda f: f.name in shared):  # what is its own comes first
         text = f.metadata.get("help")
         if not text or f.name in shown:
             continue
         default = "" if f.default in (MISSING, dataclasses.MISSING) else f" [{shown_value(f.default)}]"
         if prefix == "trainer." and f.name in recipe:
             default = " [the model's recipe]"
-        lines.append(f"  {prefix + f.name:25} {text}{_choices(f)}{default}")
-    return "\n".join(lines)
+        rows.append((prefix + f.name, f"{text}{_choices(f)}{default}"))
+    return f"{title or f'Options {prefix}*:' if prefix else 'Options:'}\n{_table(rows)}" if rows else ""
 
 
 def _choices(f: Any) -> str:

@@ -11,13 +11,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from protloc.cli.resume import check_same, check_unused, overrides_to_resume
-from protloc.cli.words import as_list, as_rank, check_place, is_sweep, with_home
+from protloc.cli.words import as_rank, check_place, is_sweep, with_home, with_list
 from protloc.config import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig, problems
 from protloc.errors import RankError, Stopped, UserError, say
 from protloc.files import conf_dir
@@ -72,6 +71,9 @@ def _train(config: TrainConfig, run_dir: Path) -> float:
 
 
 def _predict(config: PredictConfig, run_dir: Path) -> None:
+    from protloc.data.outputs import check_files
+
+    check_files(config)  # before PyTorch is loaded, which takes longer than all that can be wrong with a name
     from protloc.commands.predict import predict
 
     predict(config)
@@ -99,26 +101,37 @@ def _launch(config: LaunchConfig, run_dir: Path) -> None:
 
 def _run(name: str, root: type, function: Callable[[Any, Path], float | None]) -> int:
     """Compose, check and call; the exit code."""
-    code, line = 0, ""
+    _occupy_standard_streams()
+    code, line, page = 0, "", ""
     if {"-h", "--help"} & set(sys.argv[1:]):
         from protloc.cli.help import help_text
 
-        with suppress(OSError):  # what is wrong is found below
-            print(help_text(name, root, conf_dir()))
+        page = help_text(name, root, conf_dir(), sys.argv[1:]) + "\n"
     else:
         code, line = _outcome(name, root, function)
-    unwritten = _unwritten()
+    unwritten = _unwritten(page)
     code, line = (code, line) if code or not unwritten else (1, unwritten)
     if code:
         say(f"error: {line}")
     return code
 
 
-def _unwritten() -> str:
-    """Why what was printed cannot be written, where it cannot; Python would say so over several lines at its end."""
+def _occupy_standard_streams() -> None:
+    """Where one is closed (`>&-`), lest the first file that is opened takes its number and gets what is printed."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for good
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
+def _unwritten(page: str) -> str:
+    """Print a page and all that waits; why that cannot be done, where it cannot: Python says so over several lines."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.write(page)
+        sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the second attempt, at Python's end
         gone = isinstance(error, BrokenPipeError)
@@ -128,6 +141,16 @@ def _unwritten() -> str:
 
 def _outcome(name: str, root: type, function: Callable[[Any, Path], float | None]) -> tuple[int, str]:
     """The exit code, and the line for the user where this is not 0; what is a fault of ours is raised."""
+    code, line = _attempt(name, root, function)
+    if code and root is TrainConfig:
+        from protloc.runs.sweeps import PLACES
+
+        while PLACES:
+            PLACES.pop().clear()
+    return code, line
+
+
+def _attempt(name: str, root: type, function: Callable[[Any, Path], float | None]) -> tuple[int, str]:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch on Linux: huge pages, a fifth faster on a CPU
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing a page
     for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -145,8 +168,10 @@ def _outcome(name: str, root: type, function: Callable[[Any, Path], float | None
     except Exception as error:
         from protloc.cli.mistakes import mistake
 
+        if isinstance(error, BrokenPipeError):
+            return 1, "the reader of the output is gone"
         if isinstance(error, OSError) and error.errno in DISK:
-            return 1, f"{error.filename}: {error.strerror}" if error.filename else _unwritten() or str(error.strerror)
+            return 1, f"{error.filename or 'a file, or standard output'}: {error.strerror}"
         line = mistake(error)
         if line is None:
             raise  # ours: with its traceback
@@ -168,7 +193,7 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
     from protloc.config.schemas import options_of, register_schemas
 
     check_flags(sys.argv[1:])
-    sys.argv[1:] = [as_list(with_home(word)) for word in sys.argv[1:]]
+    sys.argv[1:] = [with_list(with_home(word)) for word in sys.argv[1:]]
     if root is TrainConfig:
         sys.argv[1:] = overrides_to_resume(sys.argv[1:])
         if outer_rank() is not None:

@@ -8,8 +8,8 @@ import tempfile
 from protloc.config import LaunchConfig, TrainConfig
 from protloc.errors import UserError
 
-LISTS = ("exclude",)
-"""Options that take a list, typed with commas."""
+LISTS = ("exclude", "keep")
+"""Options that take several names."""
 
 
 def is_sweep(arguments: list[str]) -> bool:
@@ -21,6 +21,22 @@ def with_home(word: str) -> str:
     """`data.path=~/x.fasta` with the folder that `~` stands for: shells leave it where the name has a dot."""
     name, found, value = word.partition("=~/")
     return f"{name}={os.path.expanduser('~')}/{value}" if found and name.replace(".", "").isidentifier() else word
+
+
+def with_list(word: str) -> str:
+    """`keep=gene,Gene Names [x]` as Hydra writes a list; it would take the commas for a sweep, and brackets for a list.
+
+    What is given as a list or in Hydra's quotes stays as it is.
+    """
+    name, found, value = word.partition("=")
+    if name not in LISTS or not found or value[:1] in ("[", '"', "'", "$"):
+        return word
+    quoted = (
+        '"{}"'.format(part.strip().replace("\\", "\\\\").replace('"', '\\"'))
+        for part in value.split(",")
+        if part.strip()
+    )
+    return f"{name}=[{','.join(quoted)}]"
 
 
 def as_rank(arguments: list[str], rank: int) -> list[str]:
@@ -59,12 +75,3 @@ def check_place(root: type, arguments: list[str]) -> None:
         raise UserError(
             f"cluster={words[-1]} is for train.py; here cluster=sagemaker, or one that begins so", exit_code=2
         )
-
-
-def as_list(word: str) -> str:
-    """`exclude=Cell membrane,Plastid` as the list that Hydra reads; it would take the comma for a sweep."""
-    name, _, value = word.partition("=")
-    if name not in LISTS or value.startswith(("[", "'", '"')):
-        return word
-    quoted = (part.strip().replace("\\", "\\\\").replace('"', '\\"') for part in value.split(",") if part.strip())
-    return f"{name}=[" + ",".join(f'"{part}"' for part in quoted) + "]"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,12 +16,15 @@ from transformers.utils import logging as hf_logging
 
 from protloc.config import PredictConfig
 from protloc.data import deeploc_table
+from protloc.data.accession import accession
 from protloc.data.ahead import ahead
 from protloc.data.answers import columns
-from protloc.data.read import read_proteins
+from protloc.data.doubts import DOUBTS, NUCLEIC, like_nucleotides
+from protloc.data.outputs import check_files, output_of
+from protloc.data.read import read_rows
 from protloc.data.records import Broken, Protein
 from protloc.data.streams import comes_once, shown
-from protloc.data.tables import TableWriter, check_output
+from protloc.data.tables import TableWriter
 from protloc.errors import UserError, printable, say
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
@@ -43,23 +45,24 @@ def predict(config: PredictConfig) -> None:
         UserError: for anything that the user can mend; no output is left then.
     """
     hf_logging.disable_progress_bar()
-    output = config.output or default_output(config.input)
-    tally = Tally()
-    check_output(output, overwrite=config.overwrite, source=config.input)  # before the model is loaded
+    check_files(config)  # before the model is loaded
+    output, tally = output_of(config), Tally()
     predictor = Predictor(
         load_model(config.model_dir), device=config.device, precision=config.precision,
         batch_tokens=config.batch_tokens, window=config.window, exclude=config.exclude,
     )  # fmt: skip
+    beside = Beside(predictor.columns, config.keep)
     began = time.perf_counter()
-    shape = Shape(config, predictor.task)
+    shape = Shape(config, predictor.task, beside.columns)
     with (
         TableWriter(output, shape.columns, overwrite=config.overwrite, escape_formulas=config.escape_formulas) as table,
         ThreadPoolExecutor(1) as writer,
         progress() as bar,
-    ):
+    ):  # fmt: skip
         task = bar.add_task("", total=None, proteins=0, speed=0)
         written: Future[Any] = writer.submit(list)  # nothing yet
-        for rows in predictor.predict(input_proteins(config, tally)):
+        for rows in predictor.predict(input_proteins(config, tally, beside)):
+            beside.join(rows)
             written.result()  # one window is written while the next is computed, no more
             written = writer.submit(table.write, shape.shaped(rows))
             tally.count(rows)
@@ -71,17 +74,19 @@ def predict(config: PredictConfig) -> None:
 
 
 class Shape:
-    """The table that was asked for: protloc's own, or DeepLoc's.
+    """The table that was asked for: protloc's own with what stands beside it, or DeepLoc's.
 
     Raises:
         UserError: the output cannot hold it.
     """
 
-    def __init__(self, config: PredictConfig, task: Task) -> None:
+    def __init__(self, config: PredictConfig, task: Task, beside: Sequence[str]) -> None:
         self.task, self.named = task, deeploc_table.names(task.names) if config.format == "deeploc" else None
         if self.named is not None and config.output and config.output.endswith((".gff3", ".parquet", ".jsonl")):
             raise UserError(f"format=deeploc is CSV or TSV, and output={config.output} is not", exit_code=2)
-        self.columns = columns(task) if self.named is None else deeploc_table.COLUMNS
+        if self.named is not None and config.keep:
+            raise UserError("format=deeploc has no room for the columns of keep=: leave one of them out", exit_code=2)
+        self.columns = [*columns(task), *beside] if self.named is None else deeploc_table.COLUMNS
 
     def shaped(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows as they are written."""
@@ -94,9 +99,9 @@ class Shape:
             say(f"format=deeploc has no column for {', '.join(without)}: they stand under Localizations alone")
 
 
-def input_proteins(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
+def input_proteins(config: PredictConfig, tally: Tally, beside: Beside) -> Iterator[Protein]:
     """The input's usable proteins, read ahead by a thread; not so from a pipe, whose reader could not be ended."""
-    proteins = usable(config, tally)
+    proteins = usable(config, tally, beside)
     return proteins if comes_once(config.input) else chain.from_iterable(ahead(chunks(proteins)))
 
 
@@ -104,6 +109,40 @@ def chunks(proteins: Iterator[Protein]) -> Iterator[list[Protein]]:
     """Proteins in lists, so that threads hand over many at once."""
     while chunk := list(islice(proteins, CHUNK)):
         yield chunk
+
+
+class Beside:
+    """Columns for joining the table with others: the accession, and what of the input is kept.
+
+    They go past the model: put down as the proteins are read, joined with the rows as these come back, in their order.
+
+    Args:
+        taken: columns of the table; one of the input that is named alike becomes `input_NAME`.
+        keep: columns of the input.
+    """
+
+    def __init__(self, taken: Sequence[str], keep: Sequence[str]) -> None:
+        self.names: dict[str, str] = {}
+        for name in ("", *keep):
+            shown = name or "accession"
+            while shown in (*taken, *self.names.values()):
+                shown = f"input_{shown}"
+            self.names.setdefault(name, shown)
+        self._cells: deque[dict[str, str]] = deque()
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names in the table."""
+        return list(self.names.values())
+
+    def put(self, protein: Protein, cells: dict[str, str]) -> None:
+        """What stands beside the next protein."""
+        self._cells.append({self.names[name]: cell for name, cell in {"": accession(protein.id), **cells}.items()})
+
+    def join(self, rows: list[dict[str, Any]]) -> None:
+        """Add to rows what stands beside them."""
+        for row in rows:
+            row.update(self._cells.popleft())
 
 
 @dataclass
@@ -118,6 +157,7 @@ class Tally:
     cropped: int = 0
     lower: int = 0
     stop: int = 0
+    doubts: Counter[str] = field(default_factory=Counter)
 
     def skip(self, record: Broken) -> None:
         """Count a broken record; the first ones are kept to be listed."""
@@ -131,22 +171,20 @@ class Tally:
         self.locations.update(place for row in rows for place in row["location"].split(BETWEEN))
         self.residues += sum(row["residues_read"] for row in rows)
         self.cropped += sum(row["residues_read"] < row["length"] for row in rows)
+        self.doubts.update(doubt for row in rows for doubt in DOUBTS if doubt in row["warnings"])
 
 
-def default_output(source: str) -> str:
-    """`proteome.fasta` becomes `proteome.locations.csv` in the current folder."""
-    if source == "-":
-        raise UserError("input=- needs output=: a file, or - for CSV on standard output", exit_code=2)
-    name = Path(source).name.removesuffix(".gz")
-    return f"{Path(name).stem}.locations.csv"
-
-
-def usable(config: PredictConfig, tally: Tally) -> Iterator[Protein]:
+def usable(config: PredictConfig, tally: Tally, beside: Beside) -> Iterator[Protein]:
     """The input's proteins; a broken record stops them, or is put down as skipped."""
-    for record in read_proteins(config.input, id_column=config.id_column, sequence_column=config.sequence_column):
+    for record, cells in read_rows(
+        config.input, id_column=config.id_column, sequence_column=config.sequence_column, others=config.keep
+    ):
+        if isinstance(record, Protein) and not config.force and like_nucleotides(record.sequence):
+            record = Broken(record.id, record.line, f"{NUCLEIC}; translate it, or give force=true")
         if isinstance(record, Protein):
             tally.lower += record.lower
             tally.stop += record.stop
+            beside.put(record, cells)
             yield record
         elif config.on_error == "skip":
             tally.skip(record)
@@ -178,6 +216,7 @@ def report(output: str, tally: Tally, seconds: float) -> None:
         "proteins longer than the model reads, cropped": tally.cropped,
         "proteins with lower-case residues, read as upper case": tally.lower,
         "proteins whose final * was taken off": tally.stop,
+        **{f"proteins with the warning: {doubt}": tally.doubts[doubt] for doubt in DOUBTS},
     }
     for what, count in changes.items():
         if count:

@@ -86,6 +86,7 @@ def _train(config: TrainConfig, run_dir: Path, ranks: Ranks) -> float:
     with ranks.local_first():
         corpus = load_corpus(config.data, Wanted(config.task, config.model.membrane))
     model, tokenizer = build_model(config.model, corpus.task)
+    model.config.shortest = min(corpus.train["length"])
     trainer = build_trainer(config, corpus, model, tokenizer, run_dir, ranks)
     checkpoint = ranks.share(checkpoint_to_resume(config, run_dir, corpus.fingerprint) if ranks.first else None)
     try:

@@ -22,6 +22,7 @@ class DataConfig:
     label_separator: str = option(
         "|", "what stands between the places of one protein in its label; none: a label is one class, whatever it holds"
     )
+    on_error: str = option("stop", "a broken record stops the run, or is skipped and counted", choices=("stop", "skip"))
     cache_dir: str | None = option(None, "where parsed and downloaded data are kept; null: ~/.cache/protloc")
 
 
@@ -72,6 +73,9 @@ class FastaData(DataConfig):
         r"(?P<label>\S+)\s*$",
         "regular expression with a group `label`, searched in the whole header; the default takes the last word",
     )
+    unlabelled: str = option(
+        "error", "a protein without a location stops the run, or is skipped and counted", choices=("error", "skip")
+    )
 
 
 @dataclass
@@ -84,6 +88,9 @@ class CsvData(DataConfig):
     id_column: str = option("id", "column with the protein's name")
     sequence_column: str = option("sequence", "column with its residues")
     label_column: str = option("location", "column with its location")
+    unlabelled: str = option(
+        "error", "a protein without a location stops the run, or is skipped and counted", choices=("error", "skip")
+    )
     split_column: str | None = option(
         None, "column of `train` that says train, validation or test; null: the files are the splits"
     )

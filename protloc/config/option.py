@@ -21,7 +21,7 @@ def option(
     """A dataclass field that knows its meaning, its allowed values or its range (both ends included)."""
     metadata = {"help": help, "choices": choices, "least": least, "most": most}
     if isinstance(default, dict | list):
-        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+        return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 

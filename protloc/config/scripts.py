@@ -52,13 +52,15 @@ class PredictConfig(ModelInUse):
     input: str = option(MISSING, "proteins: FASTA, CSV, TSV (plain or gz), Parquet, or - for FASTA on standard input")
     output: str | None = option(
         None,
-        "the table: .csv, .tsv, .jsonl, .parquet, .gff3, or - for CSV on standard output; null: INPUT.locations.csv",
+        "the table: .csv, .tsv, .jsonl, .parquet, .gff3, or - for CSV on standard output; null: INPUT.locations.csv, "
+        "beside the input",
     )
     overwrite: bool = option(False, "replace an existing output")
     escape_formulas: bool = option(
         False, "put a ' before what a spreadsheet would compute (`=...`) in CSV and TSV; for ids from strangers"
     )
     on_error: str = option("stop", "a broken record stops the run, or is skipped and listed", choices=("stop", "skip"))
+    force: bool = option(False, "predict for sequences that look like nucleotides too; else they are broken records")
     id_column: str = option("id", "column with the protein's name, in tables")
     sequence_column: str = option("sequence", "column with its residues, in tables")
     exclude: list[str] = option([], "locations that these proteins cannot have: exclude=Plastid,Peroxisome")
@@ -66,6 +68,9 @@ class PredictConfig(ModelInUse):
         "protloc", "deeploc: CSV with the columns that DeepLoc 2 writes, for tools that read those",
         choices=("protloc", "deeploc"),
     )  # fmt: skip
+    keep: list[str] = option(
+        [], "columns of the input that the table gets too: `keep=gene,organism`; of FASTA `keep=description`"
+    )
     window: int = option(4096, "proteins sorted by length at once; memory grows with it", least=1)
 
 

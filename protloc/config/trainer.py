@@ -22,10 +22,9 @@ class TrainerConfig(Recipe):
     )
     membrane_weight: float = option(1.0, "weight of the membrane's loss beside that of the locations", least=0)
     monitor: str = option(
-        "mcc", "validation figure that chooses the best epoch; the last four are for several labels, accuracy and "
-        "balanced_accuracy for one",
+        "mcc", "validation figure that chooses the best epoch",
         choices=("mcc", "macro_f1", "micro_f1", "loss", "accuracy", "balanced_accuracy", "subset_accuracy", "jaccard",
-                 "hamming_accuracy", "average_precision"),
+                 "average_precision"),
     )  # fmt: skip
     precision: str = option(
         "auto", "arithmetic of the model; auto: bf16 where the device computes it fast, else fp32",

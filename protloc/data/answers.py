@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from protloc.data.doubts import doubts
 from protloc.data.encoding import ResidueEncoder
 from protloc.data.records import Protein
 from protloc.tasks.task import Task
@@ -30,13 +31,13 @@ def rows(
     """
     for protein, cells in zip(proteins, task.cells(logits, excluded), strict=True):
         read = encoder.read(protein.sequence)
-        doubts = [*_warnings(protein.sequence, read), cells.pop("warning")]
+        said = [*_warnings(protein.sequence, read), *doubts(protein.sequence, encoder.shortest), cells.pop("warning")]
         yield {
             "id": protein.id,
             **cells,
             "length": len(protein.sequence),
             "residues_read": len(read),
-            "warnings": "; ".join(filter(None, doubts)),
+            "warnings": "; ".join(filter(None, said)),
         }
 
 

@@ -44,10 +44,11 @@ def read_deeploc(options: DeepLocData) -> Source:
             "data.path=FILE", options.cache_dir,
         )
     )  # fmt: skip
-    rows = parse(path, _labelled, "deeploc", options.cache_dir)
+    parsed = parse(path, _labelled, "deeploc", options)
     if options.path is None:
-        _check_published(rows, path)
-    rows, counts, notes = _without_dual_labels(rows, path, options)
+        _check_published(parsed.rows, path)
+    rows, counts, notes = _without_dual_labels(parsed.rows, path, options)
+    counts, notes = parsed.counts | counts, parsed.notes + notes
     test = np.asarray(rows["split"]) == "test"
     splits = {"train": rows.select(np.flatnonzero(~test))}
     if test.any():

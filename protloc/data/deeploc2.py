@@ -48,7 +48,8 @@ def read_deeploc2(options: DeepLoc2Data) -> Source:
             "other means and give data.path=FILE", options.cache_dir,
         )
     )  # fmt: skip
-    rows = parse(path, _labelled, "deeploc2", options.cache_dir)
+    parsed = parse(path, _labelled, "deeploc2", options)
+    rows = parsed.rows
     if options.path is None:
         _check_published(rows, path)
     partitions = np.asarray(rows["split"])
@@ -58,7 +59,11 @@ def read_deeploc2(options: DeepLoc2Data) -> Source:
         raise UserError(f"{path}: data.fold={options.fold}, but the partitions there are {there}", exit_code=2)
     splits = {"train": rows.select(np.flatnonzero(~held)), "test": rows.select(np.flatnonzero(held))}
     return Source(
-        "deeploc2", splits, dict.fromkeys(splits, path), {}, [f"partition {options.fold} is held out as the test"]
+        "deeploc2",
+        splits,
+        dict.fromkeys(splits, path),
+        parsed.counts,
+        [*parsed.notes, f"partition {options.fold} is held out as the test"],
     )
 
 

@@ -33,7 +33,7 @@ def read_demo(options: DemoData) -> Source:
     """
     path = str(_file())
     splits = {
-        split: parse(path, partial(_labelled, split=split), f"demo {split} {version('p-scldata')}", options.cache_dir)
+        split: parse(path, partial(_labelled, split=split), f"demo {split} {version('p-scldata')}", options).rows
         for split in SPLITS
     }
     return Source("demo", splits, dict.fromkeys(SPLITS, path))

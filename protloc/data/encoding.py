@@ -57,10 +57,13 @@ class ResidueEncoder:
         end: ids behind the residues. Shape `(E,)`, int32.
         max_residues: longest protein read whole, in residues; None means any length.
         how: what a longer one keeps, as in `kept_ends`.
+        shortest: residues of the shortest protein that the model has learned from; None where that is not known.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_residues: int | None, how: str) -> None:
-        self.max_residues, self.how = max_residues, how
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, max_residues: int | None, how: str, shortest: int | None = None
+    ) -> None:
+        self.max_residues, self.how, self.shortest = max_residues, how, shortest
         self.table = np.full(256, -1, dtype=np.int32)
         ids = np.asarray(tokenizer(string.ascii_uppercase)["input_ids"], dtype=np.int32)
         first = check_letters(tokenizer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,8 @@ import numpy as np
 
 from protloc.config import CsvData, FastaData
 from protloc.data.fasta import read_fasta
-from protloc.data.parse import Labelled, complaint, parse
-from protloc.data.records import Broken
+from protloc.data.parse import Labelled, Reader, complaint, parse
+from protloc.data.records import Broken, Unlabelled
 from protloc.data.source import Source
 from protloc.data.tabular import is_table, read_table
 from protloc.errors import UserError
@@ -38,12 +39,10 @@ def read_fasta_files(options: FastaData) -> Source:
         )
     files = _files(options)
     reader = partial(_labelled_fasta, pattern=options.label_pattern)
-    splits = {
-        split: parse(path, reader, f"fasta {options.label_pattern}", options.cache_dir) for split, path in files.items()
-    }
+    splits, counts, notes = _parsed(files, reader, f"fasta {options.label_pattern}", options)
     _refuse_shared_ids(splits, files)
     _refuse_one_class(splits["train"], options.train, f"data.label_pattern={options.label_pattern} finds it everywhere")
-    return Source(Path(options.train).name, splits, files)
+    return Source(Path(options.train).name, splits, files, counts, notes)
 
 
 def read_csv_files(options: CsvData) -> Source:
@@ -58,7 +57,7 @@ def read_csv_files(options: CsvData) -> Source:
             raise UserError(f"{path}: data=csv reads .csv, .tsv (plain or gz) and .parquet; for FASTA take data=fasta")
     columns = (options.id_column, options.sequence_column, options.label_column, options.split_column or "")
     reader = partial(_labelled_table, columns=columns)
-    splits = {split: parse(path, reader, f"table {columns}", options.cache_dir) for split, path in files.items()}
+    splits, counts, notes = _parsed(files, reader, f"table {columns}", options)
     if options.split_column:
         if len(files) > 1:
             raise UserError("data.split_column= and data.validation= or data.test=: give one or the other")
@@ -70,12 +69,22 @@ def read_csv_files(options: CsvData) -> Source:
         files = dict.fromkeys(splits, options.train)
     _refuse_shared_ids(splits, files)
     _refuse_one_class(splits["train"], options.train, f"data.label_column={options.label_column} says so everywhere")
-    return Source(Path(options.train).name, splits, files)
+    return Source(Path(options.train).name, splits, files, counts, notes)
 
 
 def _files(options: FastaData | CsvData) -> dict[str, str]:
     given = {"train": options.train, "validation": options.validation, "test": options.test}
     return {split: path for split, path in given.items() if path is not None}
+
+
+def _parsed(
+    files: dict[str, str], reader: Reader, key: str, options: FastaData | CsvData
+) -> tuple[dict[str, datasets.Dataset], Counter[str], list[str]]:
+    parsed = {split: parse(path, reader, key, options, unlabelled=options.unlabelled) for split, path in files.items()}
+    counts: Counter[str] = Counter()
+    for each in parsed.values():
+        counts.update(each.counts)
+    return {s: each.rows for s, each in parsed.items()}, counts, [n for each in parsed.values() for n in each.notes]
 
 
 def _labelled_fasta(path: str, pattern: str) -> Iterator[Labelled | Broken]:
@@ -87,7 +96,8 @@ def _labelled_fasta(path: str, pattern: str) -> Iterator[Labelled | Broken]:
         header = f"{record.id} {record.description}".rstrip()
         found = search(header)
         if found is None or not found["label"] or found["label"] == record.id:  # the id names no class
-            yield Broken(record.id, record.line, f"no location: data.label_pattern={pattern} finds none in {header!r}")
+            reason = f"no location: data.label_pattern={pattern} finds none in {header!r}"
+            yield Unlabelled(record.id, record.line, reason)
         else:
             yield Labelled(record, found["label"])
 
@@ -101,7 +111,7 @@ def _labelled_table(path: str, columns: tuple[str, str, str, str]) -> Iterator[L
             continue
         split = SPLIT_NAMES.get(cells[split_column].lower()) if split_column else ""
         if not cells[label_column]:
-            yield Broken(record.id, record.line, f"no location in column {label_column!r}")
+            yield Unlabelled(record.id, record.line, f"no location in column {label_column!r}")
         elif split is None:
             said = cells[split_column]
             yield Broken(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from protloc.data.fasta import read_fasta
 from protloc.data.records import Broken, Protein
-from protloc.data.tabular import is_table, read_table
+from protloc.data.streams import shown
+from protloc.data.tabular import Row, is_table, read_table
+from protloc.errors import UserError
 
 
 def read_proteins(path: str, *, id_column: str = "id", sequence_column: str = "sequence") -> Iterator[Protein | Broken]:
@@ -20,8 +22,24 @@ def read_proteins(path: str, *, id_column: str = "id", sequence_column: str = "s
     Raises:
         UserError: see `read_fasta` and `read_table`.
     """
+    for record, _ in read_rows(path, id_column=id_column, sequence_column=sequence_column):
+        yield record
+
+
+def read_rows(
+    path: str, *, id_column: str = "id", sequence_column: str = "sequence", others: Sequence[str] = ()
+) -> Iterator[Row]:
+    """As `read_proteins`, with what else the file says of each: other columns; of FASTA `description` alone.
+
+    Raises:
+        UserError: also where one of `others` is not there.
+    """
     if is_table(path):
-        for record, _ in read_table(path, id_column, sequence_column):
-            yield record
-    else:
-        yield from read_fasta(path)
+        yield from read_table(path, id_column, sequence_column, others)
+        return
+    for name in others:
+        if name != "description":
+            raise UserError(f"{shown(path)}: no column {name!r}: of FASTA only `description`, the header behind the id")
+    for record in read_fasta(path):
+        described = record.description if isinstance(record, Protein) else ""
+        yield record, dict.fromkeys(others, described)

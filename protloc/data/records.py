@@ -47,6 +47,10 @@ class Broken:
         return f"{source}:{self.line}: {printable(self.id)}: {self.reason}"
 
 
+class Unlabelled(Broken):
+    """A record that is sound, but of which its file does not say where the protein lives."""
+
+
 def check(id: str, raw: bytes, description: str, line: int) -> Protein | Broken:
     """A protein from raw residues, or what is wrong with them.
 

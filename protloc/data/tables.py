@@ -43,7 +43,7 @@ class TableWriter:
         self.columns, self.escape_formulas = list(columns), escape_formulas
         self.path = None if str(path) == "-" else Path(path)
         check_output(path, overwrite=overwrite)
-        self._on_terminal = self.path is None and sys.stdout is not None and sys.stdout.isatty()
+        self._on_terminal = self.path is None and sys.stdout.isatty()
         self._draft: Draft | None = None
         self._sink: Sink
 
@@ -189,7 +189,7 @@ def _text(name: Path) -> TextIO:
 
 
 def _standard_output() -> TextIO:
-    if sys.stdout is None:
+    if sys.__stdout__ is None:
         raise UserError("standard output: it is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # as files are written, wherever this runs

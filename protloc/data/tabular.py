@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
-Cells = Generator[tuple[int, list[str]], None, None]
-"""Each row's line, and its cells in the columns that were asked for."""
+Cells = Generator[tuple[int, list[str] | Broken], None, None]
+"""Each row's line, and its cells in the columns that were asked for, or why it has none."""
 
 Row = tuple[Protein | Broken, dict[str, str]]
 
@@ -64,8 +64,12 @@ def table_records(
 def _checked(cells: Cells, name: str, others: Sequence[str]) -> Iterator[Row]:
     empty = True
     with closing(Seen()) as seen, closing(cells):  # the cells before the file that they are read from
-        for line, (id, sequence, *more) in cells:
+        for line, row in cells:
             empty = False
+            if isinstance(row, Broken):
+                yield row, dict.fromkeys(others, "")
+                continue
+            id, sequence, *more = row
             raw = "".join(sequence.split()).encode("utf-8")
             record = seen.checked(check(id.strip(), raw, "", line))
             yield record, {name: cell.strip() for name, cell in zip(others, more, strict=True)}
@@ -104,9 +108,9 @@ def _delimited(stream: BinaryIO, name: str, wanted: Sequence[str]) -> Cells:
         lines.next_record()
         for values in reader:
             lines.next_record()
-            if values:
-                if len(values) != len(names):
-                    raise UserError(f"{name}:{line}: {len(values)} cells, but {len(names)} column names")
+            if values and len(values) != len(names):
+                yield line, Broken("(no id)", line, f"{len(values)} cells, but {len(names)} column names")
+            elif values:
                 yield line, [values[place] for place in places]
             line = reader.line_num + 1
     except UnicodeDecodeError as error:

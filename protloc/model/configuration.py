@@ -18,6 +18,7 @@ class ProteinClassifierConfig(PreTrainedConfig):
         dropout: dropout before the linear layer.
         max_residues: longest protein read whole, in residues; None means any length.
         crop: what a longer protein keeps: `middle` (both ends), `head` or `tail`.
+        shortest: residues of the shortest training protein.
         special_token_ids: ids that are no residue, left out of the pooling.
         start_tokens: how many of them stand before the residues.
         end_tokens: how many stand behind.
@@ -38,6 +39,7 @@ class ProteinClassifierConfig(PreTrainedConfig):
         dropout: float = 0.1,
         max_residues: int | None = None,
         crop: str = "middle",
+        shortest: int | None = None,
         special_token_ids: list[int] | None = None,
         start_tokens: int = 0,
         end_tokens: int = 0,
@@ -51,7 +53,7 @@ class ProteinClassifierConfig(PreTrainedConfig):
         self.backbone: Any = backbone
         self.backbone_name = backbone_name
         self.pooling, self.dropout = pooling, dropout
-        self.max_residues, self.crop = max_residues, crop
+        self.max_residues, self.crop, self.shortest = max_residues, crop, shortest
         self.special_token_ids = special_token_ids or []
         self.start_tokens, self.end_tokens = start_tokens, end_tokens
         self.thresholds, self.membrane_threshold = thresholds, membrane_threshold

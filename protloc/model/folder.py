@@ -33,7 +33,8 @@ class SavedModel:
 
 def encoder_of(model: ProteinClassifier, tokenizer: PreTrainedTokenizerBase) -> ResidueEncoder:
     """What `model` reads of a protein."""
-    return ResidueEncoder(tokenizer, model.config.max_residues, model.config.crop)
+    config = model.config
+    return ResidueEncoder(tokenizer, config.max_residues, config.crop, config.shortest)
 
 
 def load_model(folder: str | Path) -> SavedModel:

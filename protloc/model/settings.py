@@ -70,6 +70,7 @@ KEYS = {
     "pooling": Key(lambda v: isinstance(v, str) and v in POOLINGS, f"one of {', '.join(POOLINGS)}", NEEDED),
     "dropout": Key(_share, "0 to 1", 0.0),
     "max_residues": Key(lambda v: v is None or _whole(2, 10**7)(v), "null, or 2 or more", NEEDED),
+    "shortest": Key(lambda v: v is None or _whole(1, 10**7)(v), "null, or 1 or more"),
     "crop": Key(lambda v: v in ("middle", "head", "tail"), "middle, head or tail", NEEDED),
     "special_token_ids": Key(
         lambda v: isinstance(v, list) and len(v) < 100 and all(map(_whole(0), v)), "a list of token ids", ()

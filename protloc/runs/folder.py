@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,9 @@ LOCK = ".lock"
 
 SEARCH, BEST = "search.json", "best.txt"
 """In the folder of a search: what it is for, and what it has found, in lines for a person."""
+
+LOG = "train.log"
+"""What was said, by Hydra's logging."""
 
 PLACE = (
     "resume", "logger.", "data.cache_dir", "trainer.gpus", "trainer.processes", "trainer.nodes", "trainer.rendezvous",
@@ -41,6 +45,40 @@ def store_run(run_dir: Path, resolved: Any, overrides: list[str]) -> None:
 def has_run(folder: Path) -> bool:
     """Whether a run has begun here."""
     return (folder / CONFIG).exists() and (folder / OVERRIDES).exists()
+
+
+@dataclass(frozen=True)
+class Place:
+    """A run's folder as it was before the run.
+
+    Attributes:
+        folder: the run's.
+        empty: nothing was in it, or it was not there.
+        missing: it and the folders above it that were not there, the deepest first.
+    """
+
+    folder: Path
+    empty: bool
+    missing: Sequence[Path]
+
+    @classmethod
+    def of(cls, folder: Path) -> Place:
+        """How the folder is now."""
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        return cls(folder, bool(missing) or not any(folder.iterdir()), missing)
+
+    def clear(self) -> None:
+        """After a run that failed before it did anything: remove its words, its log and the folders made for it."""
+        if not self.empty or not self.folder.is_dir():
+            return
+        left = {path.name for path in self.folder.iterdir()}
+        if left - {CONFIG, OVERRIDES, LOG, LOCK}:
+            return
+        with suppress(OSError):  # somebody else uses them by now
+            for name in left:
+                (self.folder / name).unlink()
+            for path in self.missing:
+                path.rmdir()
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""What happens around the runs of a sweep: the leaderboard after each, an error put down where one fails."""
+"""What happens around runs: where one begins, a sweep's leaderboard after each, an error put down where one fails."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,23 @@ from omegaconf import DictConfig
 
 from protloc.errors import UserError
 from protloc.files import write_text
-from protloc.runs.folder import BEST, CONFIG, ERROR, is_at_work
+from protloc.runs.folder import BEST, CONFIG, ERROR, Place, is_at_work
 from protloc.runs.leaderboard import print_table, update
 from protloc.runs.out_of_fold import FIGURES, told
 
 SWEEPS: list[Path] = []
 """Folders of the sweeps of this process."""
 
+PLACES: list[Place] = []
+"""Where the single runs of this process began."""
+
 
 class SweepCallback(Callback):
     """Named in conf/train.yaml; Hydra calls it in the process of each run."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        with suppress(OSError):  # what is wrong with the name is found when the folder is made
+            PLACES.append(Place.of(Path(config.hydra.run.dir)))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         sweep = Path(config.hydra.sweep.dir).resolve()

@@ -116,7 +116,7 @@ def names_of(exclude: Any) -> list[str]:
         BadInputError: it is neither.
     """
     if isinstance(exclude, str):
-        return [name.strip() for name in exclude.split(",") if name.strip()]
+        return [name.strip() for name in exclude.split(",")]
     if not isinstance(exclude, list) or not all(isinstance(name, str) for name in exclude):
         raise BadInputError("exclude: a list of locations is needed")
     return exclude

@@ -29,9 +29,10 @@ def test_predict_agrees_with_the_run_on_the_same_proteins(folder: Path, tmp_path
     ours, theirs = table(output), table(folder / "out" / "predictions_test.csv")
     assert list(ours[0]) == [
         "id", "location", "probability", "Golgi", "Nucleus", "Plastid", "length", "residues_read", "warnings",
+        "accession",
     ]  # fmt: skip
     for a, b in zip(ours, theirs, strict=True):
-        for name in a:
+        for name in b.keys() - {"true"}:
             if name in ("probability", "Golgi", "Nucleus", "Plastid"):
                 assert float(a[name]) == pytest.approx(float(b[name]), abs=1e-5)
             else:
@@ -62,12 +63,13 @@ def test_every_input_gives_the_same_answers(folder: Path, tmp_path: Path) -> Non
     assert answers == [answers[0]] * 4
 
 
-def test_where_the_output_goes_by_itself(folder: Path, tmp_path: Path) -> None:
-    result = run(
-        "predict.py", f"model_dir={folder}/out", f"input={folder}/test.fasta", cwd=tmp_path,
-    )  # fmt: skip
+def test_the_output_goes_beside_the_input_by_itself(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.fa.gz").write_bytes(gzip.compress((folder / "test.fasta").read_bytes()))
+    result = run("predict.py", f"model_dir={folder}/out", "input=data/x.fa.gz", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["test.locations.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["x.fa.gz", "x.locations.csv"]
 
 
 def test_an_output_is_not_overwritten_unasked(folder: Path, tmp_path: Path) -> None:
@@ -120,19 +122,76 @@ def test_a_broken_record_stops_or_is_skipped_and_changes_are_counted(folder: Pat
         assert line in said, line
 
 
+def test_columns_for_joining(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "x.csv"
+    source.write_text(
+        "id,sequence,Gene [x],organism,location\n"
+        + "".join(f'sp|P{i:05}|X_Y,{"MKVLA" * (1 + i % 7)},gene{i},"Homo, sapiens",here{i}\n' for i in range(50))
+    )
+    result = predict(
+        folder, f"input={source}", "keep=Gene [x],organism,location", f"output={tmp_path}/y.csv", "window=7"
+    )
+    assert result.returncode == 0, result.stderr
+    rows = table(tmp_path / "y.csv")
+    assert list(rows[0])[-5:] == ["warnings", "accession", "Gene [x]", "organism", "input_location"]
+    for i, row in enumerate(rows):
+        assert (row["id"], row["accession"], row["length"]) == (f"sp|P{i:05}|X_Y", f"P{i:05}", str(5 + 5 * (i % 7)))
+        assert (row["Gene [x]"], row["organism"], row["input_location"]) == (f"gene{i}", "Homo, sapiens", f"here{i}")
+    result = predict(folder, f"input={source}", "keep=genes", f"output={tmp_path}/z.csv")
+    assert result.stderr.startswith(f"error: {source}: no column 'genes'; ")
+    text = ">a one two\nMKVLA\n>b\nMK1\n>c three\nMKV\n"
+    result = predict(folder, "input=-", "output=-", "keep=description", "on_error=skip", stdin=text)
+    lines = result.stdout.splitlines()
+    assert [line.rsplit(",", 2)[1:] for line in lines] == [["accession", "description"], ["", "one two"], ["", "three"]]
+    result = predict(folder, "input=-", "output=-", "keep=gene", stdin=text)
+    assert result.stderr == (
+        "error: standard input: no column 'gene': of FASTA only `description`, the header behind the id\n"
+    )
+
+
+def test_what_is_no_whole_protein_is_said_by_row_and_in_the_summary(folder: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "x.fasta", tmp_path / "x.csv"
+    proteins = {"dna": "ATGGCCAAG" * 9, "peptide": "MKV", "fragment": "KVLAGKVLAG", "unknown": "MXXXXXX", "ok": "MKVLA"}
+    source.write_text("".join(f">{id}\n{sequence}\n" for id, sequence in proteins.items()))
+    result = predict(folder, f"input={source}", f"output={output}")
+    assert (result.returncode, output.exists()) == (1, False)
+    assert result.stderr == (
+        f"error: {source}:1: dna: looks like nucleotides; translate it, or give force=true "
+        "(on_error=skip goes on without it)\n"
+    )
+    result = predict(folder, f"input={source}", f"output={output}", "on_error=skip")
+    assert {row["id"]: row["warnings"] for row in table(output)} == {
+        "peptide": "shorter than any training protein", "fragment": "no M at the start: a fragment?",
+        "unknown": "6 of 7 residues are none of the twenty; mostly X", "ok": "",
+    }  # fmt: skip
+    assert "       1  broken records skipped" in result.stderr
+    result = predict(folder, f"input={source}", f"output={output}", "force=true", "overwrite=true")
+    assert table(output)[0]["warnings"] == (
+        "41 of 81 residues not read; looks like nucleotides; no M at the start: a fragment?"
+    )
+    for line in (
+        "       1  proteins with the warning: looks like nucleotides",
+        "       1  proteins with the warning: shorter than any training protein",
+        "       2  proteins with the warning: no M at the start: a fragment?",
+        "       1  proteins with the warning: mostly X",
+    ):
+        assert line in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (["input=nowhere.fasta"], "error: nowhere.fasta: no such file"),
         (["input=-"], "error: input=- needs output=: a file, or - for CSV on standard output"),
         (["input=x.fasta", "output=x.xlsx"], "error: x.xlsx: unknown ending '.xlsx'; take one of"),
-        (["input=x.fasta", "precision=fp16", "device=cpu"], "error: precision=fp16 needs a GPU"),
+        (["input={}/test.fasta", "output=x.csv", "precision=fp16", "device=cpu"], "error: precision=fp16 needs a GPU"),
         (["input=x.fasta", "batch_tokens=0"], "error: batch_tokens=0: must be at least 1"),
         (["input=x.fasta", "outptu=x.csv"], "error: no option 'outptu'; did you mean output?"),
     ],
 )
 def test_mistakes_of_predict(folder: Path, arguments: list[str], line: str, tmp_path: Path) -> None:
-    result = run("predict.py", f"model_dir={folder}/out/model", *arguments, cwd=tmp_path)
+    words = [word.format(folder) for word in arguments]
+    result = run("predict.py", f"model_dir={folder}/out/model", *words, cwd=tmp_path)
     assert result.returncode in (1, 2)
     (said,) = result.stderr.splitlines()
     assert said.startswith(line)

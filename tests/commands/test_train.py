@@ -17,6 +17,7 @@ def test_a_run_leaves_what_is_promised(folder: Path) -> None:
     assert names == {
         "config.resolved.yaml", "overrides.yaml", "train.log", "metrics.json", "predictions_test.csv",
         "mistakes_test.csv", "confusion_matrix.png", "training_curves.png", "checkpoints", "model",
+        "epochs.jsonl", ".lock",
     }  # fmt: skip
     assert {path.name for path in (folder / "out" / "model").iterdir()} >= {
         "config.json", "model.safetensors", "tokenizer.json", "README.md",
@@ -185,4 +186,4 @@ def test_bad_training_data_stops_before_training(tmp_path: Path, content: str, m
     assert result.stderr.startswith("error: bad.fasta:")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()

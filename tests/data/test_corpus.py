@@ -138,9 +138,17 @@ def test_a_wrong_label_pattern(tmp_path: Path, pattern: str, message: str) -> No
     [
         (
             [*records("a", {"Nucleus": 5}), ("x", "MK")],
-            r"{train}:11: x: no location: data.label_pattern=(?P<label>\S+)\s*$ finds none in 'x'",
+            r"{train}:11: x: no location: data.label_pattern=(?P<label>\S+)\s*$ finds none in 'x' "
+            "(data.unlabelled=skip goes on without)",
         ),
-        ([*records("a", {"Nucleus": 5}), ("a0 Nucleus", "MK")], "{train}:11: a0: the id has been there before"),
+        (
+            [*records("a", {"Nucleus": 5}), ("dna Nucleus", "ACGT" * 9)],
+            "{train}:11: dna: looks like nucleotides; translate it (data.on_error=skip goes on without)",
+        ),
+        (
+            [*records("a", {"Nucleus": 5}), ("a0 Nucleus", "MK")],
+            "{train}:11: a0: the id has been there before (data.on_error=skip goes on without)",
+        ),
         (
             records("a", {"Nucleus": 5, "Golgi": 1}),
             "{train}: class 'Golgi' has 1 training protein; each class needs 2 or more: add proteins, or take the "
@@ -188,11 +196,51 @@ def test_many_broken_records_are_listed_by_the_first_ten(tmp_path: Path) -> None
     train = fasta(tmp_path, [(f"p{i} Nucleus", "MK1") for i in range(13)])
     with pytest.raises(UserError) as caught:
         load_corpus(options(tmp_path, train))
-    first, *listed, last = str(caught.value).splitlines()
+    first, *listed, last, hint = str(caught.value).splitlines()
     assert first == f"{train}: 13 broken records"
     assert len(listed) == 10
     assert listed[9].startswith(f"  {train}:19: p9: '1' at residue 3 is no amino acid")
     assert last == "  ... and 3 more"
+    assert hint == "  (data.on_error=skip goes on without)"
+
+
+def test_broken_and_unlabelled_records_are_skipped_and_counted(tmp_path: Path) -> None:
+    given = [*records("a", {"Nucleus": 5, "Golgi": 5}), ("x Golgi", "MK1"), ("bare", "MKV"), ("a0 Golgi", "MKVV")]
+    train = fasta(tmp_path, given)
+    test = fasta(tmp_path, [("t1 Golgi", "MA"), ("t2 Golgi", "M-")], "test.fasta")
+    for _ in range(2):  # the second time from the cache
+        corpus = load_corpus(options(tmp_path, train, test=test, on_error="skip", unlabelled="skip"))
+        assert corpus.counts == {
+            "train": 8, "validation": 2, "test": 1, "skipped_broken": 3, "skipped_unlabelled": 1,
+        }  # fmt: skip
+        assert corpus.notes[:3] == [
+            f"2 broken records skipped, the first is {train}:21: x: '1' at residue 3 is no amino acid (allowed: "
+            "ACDEFGHIKLMNPQRSTVWYUZOBXJ, and * at the end)",
+            f"1 unlabelled record skipped, the first is {train}:23: bare: no location: "
+            r"data.label_pattern=(?P<label>\S+)\s*$ finds none in 'bare'",
+            f"1 broken record skipped, the first is {test}:3: t2: '-' at residue 2 is no amino acid (allowed: "
+            "ACDEFGHIKLMNPQRSTVWYUZOBXJ, and * at the end)",
+        ]
+    assert sorted([*corpus.train["id"], *corpus.validation["id"]]) == sorted(f"a{i}" for i in range(10))
+    for changes, line in (
+        ({"on_error": "skip"}, "bare: no location"), ({"unlabelled": "skip"}, "2 broken records"),
+        ({}, "3 broken or unlabelled records"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=line):
+            load_corpus(options(tmp_path, train, test=test, **changes))
+
+
+def test_a_table_with_broken_and_unlabelled_rows(tmp_path: Path) -> None:
+    rows = [f"p{i},{'MK' * (i + 1)},{'AB'[i % 2]}" for i in range(10)]
+    path = table(tmp_path, ["id,sequence,location", *rows, "q,MKV,", "r,MKV", "s,M1,A"])
+    corpus = load_corpus(CsvData(train=path, cache_dir=str(tmp_path), on_error="skip", unlabelled="skip"))
+    assert corpus.counts == {"train": 8, "validation": 2, "skipped_broken": 2, "skipped_unlabelled": 1}
+
+
+def test_nothing_but_broken_records(tmp_path: Path) -> None:
+    train = fasta(tmp_path, [("x Golgi", "MK1"), ("y Nucleus", "MK1")])
+    with pytest.raises(UserError, match="no train proteins"):
+        load_corpus(options(tmp_path, train, on_error="skip"))
 
 
 def test_a_broken_file_leaves_no_cache(tmp_path: Path) -> None:

@@ -83,7 +83,6 @@ def test_a_long_protein_fits_a_cell(tmp_path: Path) -> None:
         (b"", "{path}: the file is empty"),
         (b"id,sequence\n", "{path}: no rows below the column names"),
         (b"id,seqence\na,MK\n", "{path}: no column 'sequence'; did you mean 'seqence'? there are: id, seqence"),
-        (b"id,sequence\na,MK,x\n", "{path}:2: 3 cells, but 2 column names"),
         (b"id,sequence\na,\xff\n", "{path}: no UTF-8 text: is it a binary file?"),
         (b'id,sequence\na,"MK\n', "{path}: unexpected end of data"),
     ],
@@ -93,6 +92,15 @@ def test_a_table_that_cannot_be_read(tmp_path: Path, content: bytes, message: st
     path.write_bytes(content)
     with pytest.raises(UserError, match="^" + re.escape(message.format(path=path))):
         list(read_table(str(path), "id", "sequence"))
+
+
+def test_a_row_of_another_length_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("id,sequence,note\na,MK\n\nb,MKV,x\n")
+    assert list(read_table(str(path), "id", "sequence", ["note"])) == [
+        (Broken("(no id)", 2, "2 cells, but 3 column names"), {"note": ""}),
+        (Protein("b", "MKV", "", 4), {"note": "x"}),
+    ]
 
 
 def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:

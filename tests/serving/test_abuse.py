@@ -21,6 +21,7 @@ import pytest
 
 from protloc.config import ServeConfig
 from protloc.data.records import Protein
+from tests import forked
 from tests.models import TASK, saved
 from tests.scripts import ROOT
 
@@ -129,7 +130,7 @@ def test_who_has_read_the_address_may_connect_and_an_unfinished_upload_does_not_
     model_dir: Path,
 ) -> None:
     command = [sys.executable, "-m", "protloc.serving", f"model_dir={model_dir}", "port=0", "device=cpu", "timeout=1"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = forked.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     with process.stderr:
         port = int(process.stderr.readline().split("http://127.0.0.1:")[1].split()[0])

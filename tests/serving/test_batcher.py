@@ -116,7 +116,7 @@ def test_an_error_of_the_model_reaches_its_clients_only(slow: Slow, monkeypatch:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(slow.predictor, "rows", broken)
+        patch.setattr(slow.predictor, "logits", broken)
         with pytest.raises(ZeroDivisionError):
             batcher.submit(proteins(1), 60).result(30)
     assert len(batcher.submit(proteins(1), 60).result(30)) == 1

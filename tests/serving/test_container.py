@@ -33,18 +33,21 @@ def instruction(name: str) -> str:
     return str(found)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port that nobody else is given, and that a server can have beside the socket that holds it here."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path, free_port: int) -> dict[str, str]:
     """As SageMaker sets it."""
     return {
         **os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "SM_MODEL_DIR": str(saved(tmp_path / "it's [a] model")), "SAGEMAKER_BIND_TO_PORT": str(free_port()),
+        "SM_MODEL_DIR": str(saved(tmp_path / "it's [a] model")), "SAGEMAKER_BIND_TO_PORT": str(free_port),
         "SAGEMAKER_SAFE_PORT_RANGE": "20000-20999", "PROTLOC_OPTIONS": "device=cpu max_proteins=2",
     }  # fmt: skip
 

@@ -161,7 +161,10 @@ def test_every_way_to_give_proteins(plain: Path) -> None:
         ({"inputs": []}, "no proteins in the request"),
         ({}, 'give {"sequences":'),
         (7, "the proteins must be a list"),
-        ({"inputs": "MK", "parameters": {"top_k": 1}}, 'parameters={"top_k": 1}: there are none to give'),
+        (
+            {"inputs": "MK", "parameters": {"top_k": 1}},
+            'parameters={"top_k": 1}: there is `exclude` to give, a list of locations',
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said(content: Any, message: str) -> None:
