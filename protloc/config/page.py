@@ -95,6 +95,8 @@ def _section(title: str, prefix: str, text: str, schema: Any, shown: Any) -> str
 
 def default(f: dataclasses.Field[Any]) -> str:
     """The default as a user would type it."""
+    if callable(f.default_factory) and (made := f.default_factory()) and isinstance(made, list):
+        return f"`[{','.join(map(shown_value, made))}]`"
     if dataclasses.is_dataclass(f.type) or f.default is dataclasses.MISSING or f.default is MISSING:
         return ""
     return f"`{shown_value(f.default)}`"

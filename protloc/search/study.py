@@ -60,8 +60,9 @@ def open_study(config: SearchConfig) -> Study:
         )
     study.set_user_attr("objectives", list(config.objectives))
     # a sampler that begins anew with the same seed would choose the same settings again
-    seed = config.seed + len(study.get_trials(deepcopy=False))
-    study.sampler = _named("sampler", config.sampler, config.sampler_options, optuna, seed=seed)
+    commands = study.user_attrs.get("commands", 0)
+    study.set_user_attr("commands", commands + 1)
+    study.sampler = _named("sampler", config.sampler, config.sampler_options, optuna, seed=config.seed + commands)
     return study
 
 

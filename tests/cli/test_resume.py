@@ -65,6 +65,9 @@ def test_a_run_at_its_end_is_not_begun_again(begun: Path) -> None:
     (begun / "metrics.json").write_text("{}")
     with pytest.raises(UserError, match="this run has come to its end; its model is in"):
         overrides_to_resume([f"resume={begun}"])
+    (begun / "metrics.json").write_text('{"pruned": true}')
+    with pytest.raises(UserError, match="its search has stopped this run early; begin a new run with its words"):
+        overrides_to_resume([f"resume={begun}"])
 
 
 def test_what_may_change_and_what_not(begun: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -86,7 +86,7 @@ def test_a_database_of_the_old_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_command_draws_other_settings(tmp_path: Path) -> None:
-    """The seed is the command's with the trials that are there: else it would begin with the same ones again."""
+    """The seed counts the commands: else the second would begin with the first one's settings again."""
     space, _ = read_space({"x": "interval(0.0, 1.0)"})
 
     def draw(folder: Path, commands: int) -> list[list[str]]:
