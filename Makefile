@@ -32,12 +32,12 @@ demo: install
 	$(BIN)/python predict.py model_dir=$(DEMO)/model input=$(DEMO)/test_proteins.fasta output=$(DEMO)/locations.csv
 	@echo
 	@echo "the model      $(DEMO)/model"
-	@echo "its figures    $(DEMO)/metrics.json, confusion_matrix.png, training_curves.png"
+	@echo "its figures    $(DEMO)/metrics.json, multilabel_confusion.png, training_curves.png"
 	@echo "predictions    $(DEMO)/locations.csv"
 	@echo
 	@echo "Five of them:"
 	@$(BIN)/python -c "import csv; rows = list(csv.DictReader(open('$(DEMO)/locations.csv')))[:5]; \
-	[print(f\"  {r['id']:12} {int(r['length']):5} residues   {r['location']:20} {float(r['probability']):.0%}\") for r in rows]"
+	[print(f\"  {r['id']:12} {int(r['length']):5} residues   {float(r['probability']):4.0%}  {r['location'].replace(chr(124), ', ')}\") for r in rows]"
 
 lint: install
 	$(BIN)/ruff check .

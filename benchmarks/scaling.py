@@ -23,7 +23,6 @@ from throughput import CLASSES, architecture, protein_lengths
 from protloc.data.batching import BatchOrder, RankBatches, as_batch
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.configuration import ProteinClassifierConfig
-from protloc.model.packed import attention_cost
 from protloc.model.precision import autocast, pick_precision
 from protloc.runs.processes import launch
 
@@ -42,7 +41,7 @@ def measure(model_name: str, device_name: str, batch: int, steps: int, longest: 
     wrapped = torch.nn.parallel.DistributedDataParallel(model, device_ids=[device] if cuda else None)
     lengths = protein_lengths(None, batch * (steps + 1)).clip(max=longest) + 2
     order = BatchOrder(lengths, batch, seed=0)
-    shares = list(RankBatches(order, rank, world, attention_cost(model.config.backbone)))
+    shares = list(RankBatches(order, rank, world, model.family.attention_cost(model.config.backbone)))
     rng = np.random.default_rng(1)
     proteins = [rng.integers(5, 25, size=n, dtype=np.int32) for n in lengths]
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)

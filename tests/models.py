@@ -10,11 +10,18 @@ from transformers import PreTrainedTokenizerBase, set_seed
 
 from protloc.config import ModelConfig, Recipe
 from protloc.data.records import Protein
+from protloc.model.backbones import FAMILIES
 from protloc.model.build import build_model
 from protloc.model.classifier import ProteinClassifier
+from protloc.tasks.labels import LabelSpace
+from protloc.tasks.multilabel import Multilabel
+from protloc.tasks.single import SingleLabel
+from protloc.tasks.task import Task
 from tests.backbones import write_esm2, write_protbert
 
 NAMES = ("Cytoplasm", "Nucleus", "Plastid")
+TASK = SingleLabel(LabelSpace(NAMES))
+SEVERAL = Multilabel(LabelSpace(NAMES), has_membrane=True, membrane_threshold=0.4, thresholds=(0.3, 0.5, 0.7))
 TINY = {
     "model_type": "protloc_conv", "hidden_size": 16, "towers": 2, "embedding_size": 20, "filters": 4,
     "widths": [1, 3, 5], "num_hidden_layers": 2, "kernel_size": 5, "substitution": 0.0,
@@ -34,13 +41,18 @@ def model_options(kind: str, folder: Path, **changes: Any) -> ModelConfig:
     return ModelConfig(**{**values, **changes})
 
 
+def tiny_tokenizer() -> PreTrainedTokenizerBase:
+    """That of `tiny`."""
+    return FAMILIES["protloc_conv"].from_scratch({})[1]
+
+
 def build(
-    kind: str, folder: Path, *, seed: int = 0, **changes: Any
+    kind: str, folder: Path, *, seed: int = 0, task: Task = TASK, **changes: Any
 ) -> tuple[ProteinClassifier, PreTrainedTokenizerBase]:
     """A model in evaluation mode, its weights drawn with `seed`."""
     options = model_options(kind, folder, **changes)
     set_seed(seed)
-    model, tokenizer = build_model(options, NAMES)
+    model, tokenizer = build_model(options, task)
     return model.eval(), tokenizer
 
 

@@ -1,4 +1,4 @@
-"""The scripts as users run them: separate processes."""
+"""The scripts as users run them, by their command lines; see tests/forked.py."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+from tests import forked
 
 ROOT = Path(__file__).resolve().parents[1]
 DEEPLOC = ROOT.parent / "shared" / "data" / "deeploc"
@@ -20,8 +22,9 @@ SMALL_TINY = (
 
 
 def run(
-    script: str, *arguments: str, cwd: Path | None = None, stdin: str | None = None, cache: Path | None = None
-) -> subprocess.CompletedProcess[str]:
+    script: str, *arguments: str, cwd: Path | None = None, stdin: str | None = None, cache: Path | None = None,
+    fresh: bool = False,
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run train.py or predict.py to its end.
 
     Args:
@@ -30,11 +33,12 @@ def run(
         cwd: where it runs; the checkout by default.
         stdin: text for standard input.
         cache: folder for parsed data.
+        fresh: in a process of its own, which imports everything itself.
     """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_SILENT": "true"}
+    environment = {**os.environ, **forked.ONE_THREAD, "WANDB_SILENT": "true"}
     if cache is not None:
         environment["PROTLOC_CACHE"] = str(cache)
-    return subprocess.run(
+    return (subprocess.run if fresh else forked.run)(
         [sys.executable, str(ROOT / script), *arguments],
         cwd=cwd or ROOT, input=stdin, capture_output=True, text=True, env=environment, timeout=300, check=False,
     )  # fmt: skip
@@ -54,12 +58,12 @@ def fasta(path: Path, count: int, prefix: str = "p", labels: bool = True) -> Pat
     return path
 
 
-def train(folder: Path, name: str, *more: str) -> None:
+def train(folder: Path, name: str, *more: str, fresh: bool = False) -> None:
     """Train on the folder's files, two epochs unless `more` says otherwise, into `folder / name`."""
     result = run(
         "train.py", "data=fasta", "data.train=train.fasta", "data.test=test.fasta", "trainer.epochs=2", *SMALL_TINY,
         "model.max_residues=40", "trainer.precision=fp32", "trainer.gpus=0", f"hydra.run.dir={name}", *more,
-        cwd=folder, cache=folder / "cache",
+        cwd=folder, cache=folder / "cache", fresh=fresh,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
 

@@ -10,9 +10,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "protloc"
 LAYERS = [
     {"errors", "files"},
     {"config"},
-    {"runs"},
-    {"data"},
     {"tasks"},
+    {"runs"},
+    {"search"},
+    {"data"},
     {"model"},
     {"evaluation"},
     {"training", "inference"},
@@ -25,7 +26,7 @@ LAYERS = [
 
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
-HYDRA = ("cli", "config/schemas.py", "runs/sweeps.py", "sagemaker/sweep.py", "sagemaker/space.py")
+HYDRA = ("cli", "config/schemas.py", "runs/sweeps.py", "search/space.py", "search/sweep.py", "sagemaker/sweep.py")
 """Who may know Hydra."""
 
 

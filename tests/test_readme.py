@@ -19,22 +19,32 @@ def tracked() -> set[str]:
     return set(result.stdout.split())
 
 
-def test_the_tree_names_what_is_there() -> None:
-    text = (ROOT / "README.md").read_text()
-    (tree,) = re.findall(r"```text\n(.*?)```", text, flags=re.S)
+def tree(page: Path) -> list[str]:
+    """The paths that the last tree of a page names."""
+    *_, block = re.findall(r"```text\n(.*?)```", page.read_text(), flags=re.S)
     named, stack = [], list[str]()
-    for line in tree.splitlines():
+    for line in block.splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
         stack = [*stack[:depth], line.split()[0]]
         named.append("".join(stack))
-    files = tracked()
-    missing = [name for name in named if not (ROOT / name).exists()]
-    assert missing == []
-    folders = {f"{file.split('/')[0]}/" for file in files if "/" in file}
-    top = {file for file in files if "/" not in file} - {".gitignore", "README.md"}
-    assert folders | top <= {*named, ".ci/"} | {name for name in named if name.startswith(".ci/")}
-    modules = {f for f in files if f.startswith("protloc/") and f.endswith(".py") and "__init__" not in f}
-    assert modules <= set(named)
+    return named
+
+
+def test_the_trees_name_what_is_there() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "design.md"):
+        assert [name for name in tree(page) if not (ROOT / name).exists()] == [], page
+
+
+def test_the_readme_names_every_folder_and_design_every_module() -> None:
+    files, named = tracked(), set(tree(ROOT / "README.md"))
+    top = {file.split("/")[0] + ("/" if "/" in file else "") for file in files} - {".gitignore", "README.md", ".ci/"}
+    rooms = {
+        "/".join(file.split("/")[:2]) + "/" for file in files if file.startswith("protloc/") and file.count("/") > 1
+    }
+    assert top | rooms <= named
+    modules = {file for file in files if file.endswith(".py") and not file.startswith("tests/")}
+    named_there = set(tree(ROOT / "docs" / "design.md"))
+    assert {m for m in modules if "/" in m and not m.endswith(("__init__.py", "__main__.py"))} <= named_there
 
 
 def test_links_lead_somewhere() -> None:

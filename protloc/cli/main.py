@@ -20,7 +20,7 @@ from protloc.cli.words import as_rank, check_place, is_sweep, with_home, with_li
 from protloc.config import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig, problems
 from protloc.errors import RankError, Stopped, UserError, say
 from protloc.files import conf_dir
-from protloc.runs.folder import has_run, store_run
+from protloc.runs.folder import END, LOCK, alone, has_run, store_run
 from protloc.runs.processes import outer_rank
 
 DISK = (
@@ -211,16 +211,22 @@ def _hydra(name: str, root: type, function: Callable[[Any, Path], float | None])
                 wrong.append("this sends jobs somewhere else: add -m, for one run too")
             if wrong:
                 raise UserError("; ".join(wrong), exit_code=2)
-        if root is TrainConfig and (outer_rank() or 0) == 0:
+        if root is not TrainConfig or (outer_rank() or 0) > 0:
+            if wrong:
+                raise UserError("; ".join(wrong), exit_code=2)
+            return function(config, run_dir)
+        with alone(run_dir / LOCK, str(run_dir)):
             resolved = OmegaConf.to_container(cfg, resolve=True)
             if config.resume is not None and has_run(run_dir):
                 check_same(run_dir, resolved)
+                if (run_dir / END).exists():  # a sweep's job that was queued once more than needed
+                    return None
             else:
                 check_unused(run_dir)
                 store_run(run_dir, resolved, list(hydra_config.overrides.task))
-        if wrong:  # in a sweep, a run that fails and is listed
-            raise UserError("; ".join(wrong), exit_code=2)
-        return function(config, run_dir)
+            if wrong:  # in a sweep, a run that fails and is listed
+                raise UserError("; ".join(wrong), exit_code=2)
+            return function(config, run_dir)
 
     # a folder of its own: beside conf/model/, model=RUN would be a choice of that group
     folder = conf_dir() / "hosting" if root is DeployConfig else conf_dir()

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from protloc.config import no_option
 from protloc.errors import UserError
 
-EXTRAS = {"optuna": "sweep", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
+EXTRAS = {"submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
 """Hydra's plugins, and the extra of protloc that installs each."""
 
 

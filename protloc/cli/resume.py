@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,8 @@ def overrides_to_resume(arguments: list[str]) -> list[str]:
         if wanted == "auto":
             print(f"{folder}: the run has come to its end; nothing to do", file=sys.stderr)
             raise SystemExit(0)
+        if json.loads((folder / END).read_text()).get("pruned"):
+            raise UserError(f"resume={folder}: its search has stopped this run early; begin a new run with its words")
         raise UserError(f"resume={folder}: this run has come to its end; its model is in {folder / 'model'}")
     first = [word for word in yaml.safe_load((folder / OVERRIDES).read_text()) if word.split("=", 1)[0] not in given]
     now = [word for word in arguments if word.split("=", 1)[0] != "hydra.run.dir"]

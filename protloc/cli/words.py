@@ -8,7 +8,7 @@ import tempfile
 from protloc.config import LaunchConfig, TrainConfig
 from protloc.errors import UserError
 
-LISTS = ("keep",)
+LISTS = ("exclude", "keep")
 """Options that take several names."""
 
 
@@ -31,7 +31,11 @@ def with_list(word: str) -> str:
     name, found, value = word.partition("=")
     if name not in LISTS or not found or value[:1] in ("[", '"', "'", "$"):
         return word
-    quoted = ('"{}"'.format(part.strip().replace('"', '\\"')) for part in value.split(",") if part.strip())
+    quoted = (
+        '"{}"'.format(part.strip().replace("\\", "\\\\").replace('"', '\\"'))
+        for part in value.split(",")
+        if part.strip()
+    )
     return f"{name}=[{','.join(quoted)}]"
 
 

@@ -15,8 +15,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from transformers.utils import logging as hf_logging
 
 from protloc.config import PredictConfig
+from protloc.data import deeploc_table
 from protloc.data.accession import accession
 from protloc.data.ahead import ahead
+from protloc.data.answers import columns
 from protloc.data.doubts import DOUBTS, NUCLEIC, like_nucleotides
 from protloc.data.outputs import check_files, output_of
 from protloc.data.read import read_rows
@@ -26,6 +28,8 @@ from protloc.data.tables import TableWriter
 from protloc.errors import UserError, printable, say
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
+from protloc.tasks.labels import BETWEEN
+from protloc.tasks.task import Task
 
 CHUNK = 256
 """Proteins handed over by the reading thread at once."""
@@ -45,15 +49,13 @@ def predict(config: PredictConfig) -> None:
     output, tally = output_of(config), Tally()
     predictor = Predictor(
         load_model(config.model_dir), device=config.device, precision=config.precision,
-        batch_tokens=config.batch_tokens, window=config.window,
+        batch_tokens=config.batch_tokens, window=config.window, exclude=config.exclude,
     )  # fmt: skip
     beside = Beside(predictor.columns, config.keep)
     began = time.perf_counter()
+    shape = Shape(config, predictor.task, beside.columns)
     with (
-        TableWriter(
-            output, [*predictor.columns, *beside.columns],
-            overwrite=config.overwrite, escape_formulas=config.escape_formulas,
-        ) as table,
+        TableWriter(output, shape.columns, overwrite=config.overwrite, escape_formulas=config.escape_formulas) as table,
         ThreadPoolExecutor(1) as writer,
         progress() as bar,
     ):  # fmt: skip
@@ -62,12 +64,39 @@ def predict(config: PredictConfig) -> None:
         for rows in predictor.predict(input_proteins(config, tally, beside)):
             beside.join(rows)
             written.result()  # one window is written while the next is computed, no more
-            written = writer.submit(table.write, rows)
+            written = writer.submit(table.write, shape.shaped(rows))
             tally.count(rows)
             speed = tally.residues / (time.perf_counter() - began)
-            bar.update(task, proteins=tally.locations.total(), speed=speed)
+            bar.update(task, proteins=tally.proteins, speed=speed)
         written.result()
+    shape.tell()
     report(output, tally, time.perf_counter() - began)
+
+
+class Shape:
+    """The table that was asked for: protloc's own with what stands beside it, or DeepLoc's.
+
+    Raises:
+        UserError: the output cannot hold it.
+    """
+
+    def __init__(self, config: PredictConfig, task: Task, beside: Sequence[str]) -> None:
+        self.task, self.named = task, deeploc_table.names(task.names) if config.format == "deeploc" else None
+        if self.named is not None and config.output and config.output.endswith((".gff3", ".parquet", ".jsonl")):
+            raise UserError(f"format=deeploc is CSV or TSV, and output={config.output} is not", exit_code=2)
+        if self.named is not None and config.keep:
+            raise UserError("format=deeploc has no room for the columns of keep=: leave one of them out", exit_code=2)
+        self.columns = [*columns(task), *beside] if self.named is None else deeploc_table.COLUMNS
+
+    def shaped(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows as they are written."""
+        return rows if self.named is None else [deeploc_table.as_deeploc(row, self.named) for row in rows]
+
+    def tell(self) -> None:
+        """Say which of the model's places have no column."""
+        without = [name for name in self.task.names if self.named is not None and name not in self.named]
+        if without:
+            say(f"format=deeploc has no column for {', '.join(without)}: they stand under Localizations alone")
 
 
 def input_proteins(config: PredictConfig, tally: Tally, beside: Beside) -> Iterator[Protein]:
@@ -123,6 +152,7 @@ class Tally:
     locations: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     listed: list[Broken] = field(default_factory=list)
+    proteins: int = 0
     residues: int = 0
     cropped: int = 0
     lower: int = 0
@@ -137,7 +167,8 @@ class Tally:
 
     def count(self, rows: list[dict[str, Any]]) -> None:
         """Add rows of the table."""
-        self.locations.update(row["location"] for row in rows)
+        self.proteins += len(rows)
+        self.locations.update(place for row in rows for place in row["location"].split(BETWEEN))
         self.residues += sum(row["residues_read"] for row in rows)
         self.cropped += sum(row["residues_read"] < row["length"] for row in rows)
         self.doubts.update(doubt for row in rows for doubt in DOUBTS if doubt in row["warnings"])
@@ -177,7 +208,7 @@ def report(output: str, tally: Tally, seconds: float) -> None:
         say(f"skipped {printable(record.id)} (line {record.line}): {record.reason}")
     if tally.skipped > LISTED:
         say(f"... and {tally.skipped - LISTED:,} more")
-    total = tally.locations.total()
+    total = tally.proteins
     where = "standard output" if output == "-" else output
     say(f"{total:,} proteins in {seconds:.1f} s ({tally.residues / max(seconds, 1e-9):,.0f} residues/s) -> {where}")
     changes = {

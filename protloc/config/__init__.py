@@ -6,11 +6,12 @@ default of `MISSING` is filled in by the YAML files under conf/.
 """
 
 from protloc.config.cluster import ClusterConfig, TunerConfig
-from protloc.config.data import CsvData, DataConfig, DeepLocData, DemoData, FastaData
+from protloc.config.data import CsvData, DataConfig, DeepLoc2Data, DeepLocData, DemoData, FastaData
 from protloc.config.hosting import HostConfig
 from protloc.config.model import ModelConfig, Recipe, TuningConfig
 from protloc.config.option import MISSING, no_option, option, problems
 from protloc.config.scripts import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig
+from protloc.config.search import SearchConfig
 from protloc.config.trainer import LoggerConfig, TrainerConfig, WandbLogger, maximized
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ClusterConfig",
     "CsvData",
     "DataConfig",
+    "DeepLoc2Data",
     "DeepLocData",
     "DemoData",
     "DeployConfig",
@@ -28,6 +30,7 @@ __all__ = [
     "ModelConfig",
     "PredictConfig",
     "Recipe",
+    "SearchConfig",
     "ServeConfig",
     "TrainConfig",
     "TrainerConfig",

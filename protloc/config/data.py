@@ -19,13 +19,20 @@ class DataConfig:
     split_seed: int = option(
         0, "seed of that split; apart from `seed`, so that seeds are compared on the same proteins"
     )
+    label_separator: str = option(
+        "|", "what stands between the places of one protein in its label; none: a label is one class, whatever it holds"
+    )
     on_error: str = option("stop", "a broken record stops the run, or is skipped and counted", choices=("stop", "skip"))
     cache_dir: str | None = option(None, "where parsed and downloaded data are kept; null: ~/.cache/protloc")
 
 
 @dataclass
 class DemoData(DataConfig):
-    """SCL2205: real proteins in 13 classes with homology-reduced splits, from the package p-scldata."""
+    """SCL2205 from the package p-scldata: real proteins in several of 12 places, with homology-reduced splits."""
+
+    label_separator: str = option(
+        ";", "what stands between the places of one protein; none: 13 classes, 4 of them joined"
+    )
 
 
 @dataclass
@@ -39,9 +46,20 @@ class DeepLocData(DataConfig):
     path: str | None = option(None, "the FASTA file, plain or gz; null: download it")
     url: str = option(MISSING, "where it is downloaded from")
     dual_labels: str = option(
-        "drop", "what becomes of a protein with two locations (`Cytoplasm-Nucleus`): drop it, keep the first, or stop",
-        choices=("drop", "first", "error"),
+        "drop", "what becomes of a protein with two locations (`Cytoplasm-Nucleus`): drop it, keep the first, keep "
+        "both (several labels), or stop", choices=("drop", "first", "both", "error"),
     )  # fmt: skip
+
+
+@dataclass
+class DeepLoc2Data(DataConfig):
+    """DeepLoc 2.0's table: ten places as columns, the membrane, five homology-reduced partitions."""
+
+    path: str | None = option(None, "the CSV file, plain or gz; null: download it")
+    url: str = option(MISSING, "where it is downloaded from")
+    fold: int = option(
+        4, "the partition that is held out as the test; -m data.fold=0,1,2,3,4 takes each in turn", least=0
+    )
 
 
 @dataclass

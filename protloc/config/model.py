@@ -34,7 +34,7 @@ class ModelConfig:
     from_scratch: dict[str, Any] = option(
         {}, "the backbone's configuration where nothing is loaded; `model_type` first"
     )
-    spaces: bool = option(False, "the backbone's tokenizer wants a space between residues")
+    spaces: bool | None = option(None, "the backbone's tokenizer wants a space between residues; null: as its family")
     unknown: str = option("", "residues that the backbone reads as X")
     prefix: str = option("", "a token that the backbone wants before the protein")
     max_residues: int | None = option(1022, "longest protein read whole, in residues; null: any length", least=2)
@@ -49,6 +49,10 @@ class ModelConfig:
     pooling: str = option(
         "mean", "how residues become one vector a protein", choices=("mean", "cls", "light_attention", "attention")
     )
+    membrane: str = option(
+        "auto", "a second output, whether the protein is bound to a membrane; auto: with several labels, where the "
+        "data say it", choices=("auto", "on", "off"),
+    )  # fmt: skip
     dropout: float = option(0.1, "dropout in the head", least=0, most=0.9)
     freeze_layers: int = option(0, "freeze the embeddings and the first N layers of the backbone", least=0)
     recipe: Recipe = field(default_factory=Recipe, metadata={"help": "training options that suit this backbone"})

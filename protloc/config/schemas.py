@@ -8,6 +8,7 @@ from typing import Any
 from protloc.config import (
     ClusterConfig,
     CsvData,
+    DeepLoc2Data,
     DeepLocData,
     DemoData,
     DeployConfig,
@@ -15,6 +16,7 @@ from protloc.config import (
     LoggerConfig,
     ModelConfig,
     PredictConfig,
+    SearchConfig,
     ServeConfig,
     TrainConfig,
     TrainerConfig,
@@ -32,6 +34,7 @@ SCHEMAS: dict[tuple[str | None, str], type] = {
     (None, "deploy_schema"): DeployConfig,
     ("data", "demo_schema"): DemoData,
     ("data", "deeploc_schema"): DeepLocData,
+    ("data", "deeploc2_schema"): DeepLoc2Data,
     ("data", "fasta_schema"): FastaData,
     ("data", "csv_schema"): CsvData,
     ("model", "schema"): ModelConfig,
@@ -39,13 +42,14 @@ SCHEMAS: dict[tuple[str | None, str], type] = {
     ("trainer", "schema"): TrainerConfig,
     ("cluster", "schema"): ClusterConfig,
     ("tuner", "schema"): TunerConfig,
+    ("hydra/sweeper", "search_schema"): SearchConfig,
     ("logger", "schema"): LoggerConfig,
     ("logger", "wandb_schema"): WandbLogger,
 }
 """Group and name under which the files in conf/ build on each dataclass."""
 
-OPEN = ("args", "from_scratch", "tags", "environment", "space")
-"""Dictionaries that take any key; those that name options of transformers are checked where transformers is loaded."""
+OPEN = ("args", "from_scratch", "tags", "environment", "space", "params", "sampler_options", "pruner_options")
+"""Dictionaries that take any key; those that name options of another package are checked where that is loaded."""
 
 
 def register_schemas(root: type) -> None:
@@ -70,11 +74,13 @@ def register_schemas(root: type) -> None:
 
 def _open(node: Any) -> None:
     """Let the dictionaries that take any key take it, at any depth."""
+    from omegaconf import OmegaConf
+
     for key in node:
         inner: Any = node._get_node(key)
         if key in OPEN:
             inner._set_flag("struct", False)
-        elif hasattr(inner, "_get_node") and not inner._is_missing() and not inner._is_none():
+        elif OmegaConf.is_dict(inner) and not inner._is_missing() and not inner._is_none():
             _open(inner)
 
 

@@ -21,6 +21,10 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    task: str = option(
+        "auto", "single: one place a protein; multilabel: several; auto: several where a training protein has two",
+        choices=("auto", "single", "multilabel"),
+    )  # fmt: skip
     seed: int = option(1, "seed of the weights, the order of the proteins and dropout", least=0)
     resume: str | None = option(
         None,
@@ -48,7 +52,7 @@ class PredictConfig(ModelInUse):
     input: str = option(MISSING, "proteins: FASTA, CSV, TSV (plain or gz), Parquet, or - for FASTA on standard input")
     output: str | None = option(
         None,
-        "the table: .csv, .tsv, .jsonl, .parquet, or - for CSV on standard output; null: INPUT.locations.csv, "
+        "the table: .csv, .tsv, .jsonl, .parquet, .gff3, or - for CSV on standard output; null: INPUT.locations.csv, "
         "beside the input",
     )
     overwrite: bool = option(False, "replace an existing output")
@@ -59,6 +63,11 @@ class PredictConfig(ModelInUse):
     force: bool = option(False, "predict for sequences that look like nucleotides too; else they are broken records")
     id_column: str = option("id", "column with the protein's name, in tables")
     sequence_column: str = option("sequence", "column with its residues, in tables")
+    exclude: list[str] = option([], "locations that these proteins cannot have: exclude=Plastid,Peroxisome")
+    format: str = option(
+        "protloc", "deeploc: CSV with the columns that DeepLoc 2 writes, for tools that read those",
+        choices=("protloc", "deeploc"),
+    )  # fmt: skip
     keep: list[str] = option(
         [], "columns of the input that the table gets too: `keep=gene,organism`; of FASTA `keep=description`"
     )

@@ -17,9 +17,14 @@ class TrainerConfig(Recipe):
     class_weights: str = option(
         "none", "balanced: each class counts alike in the loss, however few its proteins", choices=("none", "balanced")
     )
+    focal_gamma: float = option(
+        0.0, "focal loss: answers that are nearly right count less, by this power; 0: all alike", least=0, most=10
+    )
+    membrane_weight: float = option(1.0, "weight of the membrane's loss beside that of the locations", least=0)
     monitor: str = option(
         "mcc", "validation figure that chooses the best epoch",
-        choices=("accuracy", "balanced_accuracy", "macro_f1", "mcc", "loss"),
+        choices=("mcc", "macro_f1", "micro_f1", "loss", "accuracy", "balanced_accuracy", "subset_accuracy", "jaccard",
+                 "average_precision"),
     )  # fmt: skip
     precision: str = option(
         "auto", "arithmetic of the model; auto: bf16 where the device computes it fast, else fp32",

@@ -136,14 +136,15 @@ class Collator:
     packed: bool = False
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The whole batch's `labels (B,)`, int64, and its parts.
+        """The whole batch's `labels`, as `Task.targets` gives them, and its parts.
 
         Returns:
             `labels`; `parts`, what `batch` gives, each with its own `labels`; and `order`, B ints: which row each
             protein of the parts was.
         """
         proteins = [self.read(row["sequence"]) for row in rows]
-        labels = torch.tensor([row["label"] for row in rows], dtype=torch.int64)
+        targets = np.array([row["label"] for row in rows])
+        labels = torch.from_numpy(targets.astype(np.float32) if targets.dtype == np.float64 else targets)
         made = parts([len(protein) for protein in proteins], self.max_tokens, packed=self.packed)
         return {
             "labels": labels,  # first: Trainer takes the first tensor's length for the number of proteins
@@ -216,7 +217,7 @@ class RankBatches(Sampler[list[int]]):
         order: the batches.
         rank: of this process, from 0.
         world: how many processes there are; at most as many as proteins in a batch.
-        quadratic: cost of a protein of n residues is `n + quadratic * n**2`, see `attention_cost`.
+        quadratic: cost of a protein of n residues is `n + quadratic * n**2`, see `Family.attention_cost`.
     """
 
     def __init__(self, order: BatchOrder, rank: int = 0, world: int = 1, quadratic: float = 0.0) -> None:

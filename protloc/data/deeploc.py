@@ -6,29 +6,20 @@ proteins flagged `test` are homology-reduced against the others; validation is h
 
 from __future__ import annotations
 
-import json
-import logging
-import os
 import re
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import datasets
 import numpy as np
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from protloc.config import DeepLocData
+from protloc.data.download import downloaded
 from protloc.data.fasta import read_fasta
-from protloc.data.parse import Labelled, cache_folder, complaint, content_hash, parse
+from protloc.data.parse import Labelled, complaint, parse
 from protloc.data.records import Broken
 from protloc.data.source import Source
 from protloc.errors import UserError
-from protloc.files import write_json
-
-log = logging.getLogger(__name__)
 
 HEADER = re.compile(r"(?P<location>\S+)-(?P<membrane>[SMU])(?P<test> +test)?$")
 RECORDS = 14_004
@@ -38,9 +29,6 @@ CLASSES = {
 }  # fmt: skip
 """What is known of the published file: 13,858 proteins with one location; the other 146 have two."""
 
-TIMEOUT = 60
-"""Seconds without a byte after which a download is given up."""
-
 
 def read_deeploc(options: DeepLocData) -> Source:
     """The proteins of a file in DeepLoc's format, downloaded where `path` is null.
@@ -49,11 +37,17 @@ def read_deeploc(options: DeepLocData) -> Source:
         UserError: the file cannot be had or read, is not what was published (downloads only), or has dual labels
             under `dual_labels=error`.
     """
-    path = options.path or str(_downloaded(options))
+    path = options.path or str(
+        downloaded(
+            options.url, "deeploc_data.fasta", b">",
+            "get deeploc_data.fasta from DeepLoc 1.0's page (services.healthtech.dtu.dk, Data) by other means and give "
+            "data.path=FILE", options.cache_dir,
+        )
+    )  # fmt: skip
     parsed = parse(path, _labelled, "deeploc", options)
     if options.path is None:
         _check_published(parsed.rows, path)
-    rows, counts, notes = _without_dual_labels(parsed.rows, path, options.dual_labels)
+    rows, counts, notes = _without_dual_labels(parsed.rows, path, options)
     counts, notes = parsed.counts | counts, parsed.notes + notes
     test = np.asarray(rows["split"]) == "test"
     splits = {"train": rows.select(np.flatnonzero(~test))}
@@ -81,9 +75,10 @@ def _labelled(path: str) -> Iterator[Labelled | Broken]:
 
 
 def _without_dual_labels(
-    rows: datasets.Dataset, path: str, choice: str
+    rows: datasets.Dataset, path: str, options: DeepLocData
 ) -> tuple[datasets.Dataset, dict[str, int], list[str]]:
     """Drop, relabel or refuse the proteins with two locations joined by `-`."""
+    choice = options.dual_labels
     locations = np.asarray(rows["location"])
     dual = np.array(["-" in location for location in locations])
     if not dual.any():
@@ -100,8 +95,10 @@ def _without_dual_labels(
             {"dropped_dual_label": count},
             [f"{count} proteins with two locations dropped ({kinds}); data.dual_labels=first keeps them"],
         )
-    firsts = [location.split("-")[0] for location in locations]
-    relabelled = rows.remove_columns("location").add_column("location", firsts)
+    if choice == "both":
+        relabelled = _relabelled(rows, [location.replace("-", options.label_separator) for location in locations])
+        return relabelled, {"dual_label_read_as_two": count}, [f"{count} proteins have two locations ({kinds})"]
+    relabelled = _relabelled(rows, [location.split("-")[0] for location in locations])
     return (
         relabelled,
         {"dual_label_read_as_first": count},
@@ -109,58 +106,8 @@ def _without_dual_labels(
     )
 
 
-def _downloaded(options: DeepLocData) -> Path:
-    """The published file in the cache; downloaded once, and the same ever after."""
-    target = cache_folder(options.cache_dir) / "deeploc_data.fasta"
-    record = target.with_suffix(".json")
-    if not target.exists():
-        _download(options.url, target)
-        write_json(record, {"url": options.url, "sha256": content_hash(str(target))})
-        log.info("downloaded %s to %s", options.url, target)
-    expected = json.loads(record.read_text())["sha256"] if record.exists() else None
-    found = content_hash(str(target))
-    if expected is None:
-        write_json(record, {"url": options.url, "sha256": found})
-    elif found != expected:
-        raise UserError(
-            f"{target}: changed since it was downloaded (SHA-256 {found[:12]}…, was {expected[:12]}…): "
-            "delete it to download it again"
-        )
-    return target
-
-
-def _download(url: str, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, open(temporary, "wb") as out, _bar() as bar:
-            size = int(answer.headers.get("Content-Length") or 0) or None
-            task = bar.add_task(f"downloading {target.name}", total=size)
-            while block := answer.read(1 << 16):
-                out.write(block)
-                bar.advance(task, len(block))
-        got = temporary.stat().st_size
-        if size is not None and got != size:
-            raise OSError(f"{got} of {size} bytes came")
-        with open(temporary, "rb") as file:
-            if file.read(1) != b">":
-                raise OSError("what came is no FASTA file")
-        temporary.replace(target)
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise UserError(
-            f"DeepLoc's proteins could not be downloaded from {url} ({reason}): get deeploc_data.fasta from DeepLoc "
-            "1.0's page (services.healthtech.dtu.dk, Data) by other means and give data.path=FILE"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _bar() -> Progress:
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+def _relabelled(rows: datasets.Dataset, locations: list[str]) -> datasets.Dataset:
+    return rows.remove_columns("location").add_column("location", locations)
 
 
 def _check_published(rows: datasets.Dataset, path: str) -> None:

@@ -32,6 +32,19 @@ def crop(sequence: str, max_residues: int | None, how: str) -> str:
     return sequence if head + tail == len(sequence) else sequence[:head] + sequence[len(sequence) - tail :]
 
 
+def check_letters(tokenizer: PreTrainedTokenizerBase) -> int:
+    """See that a tokenizer gives one id a letter; how many stand before the first.
+
+    Raises:
+        ValueError: it does not.
+    """
+    ids = np.asarray(tokenizer(string.ascii_uppercase)["input_ids"], dtype=np.int64)
+    found = np.flatnonzero(ids == tokenizer.convert_tokens_to_ids("A"))
+    if not len(found) or not found[0] <= len(ids) - len(string.ascii_uppercase):
+        raise ValueError("it does not give one id a residue")
+    return int(found[0])
+
+
 class ResidueEncoder:
     """The tokenizer of a model folder as a table from byte to token id.
 
@@ -53,9 +66,7 @@ class ResidueEncoder:
         self.max_residues, self.how, self.shortest = max_residues, how, shortest
         self.table = np.full(256, -1, dtype=np.int32)
         ids = np.asarray(tokenizer(string.ascii_uppercase)["input_ids"], dtype=np.int32)
-        specials = len(ids) - len(string.ascii_uppercase)
-        first = int(np.flatnonzero(ids == tokenizer.convert_tokens_to_ids("A"))[0])
-        assert 0 <= first <= specials, "the saved tokenizer must give one id a residue"
+        first = check_letters(tokenizer)
         self.start, residues, self.end = np.split(ids, [first, first + len(string.ascii_uppercase)])
         self.table[list(string.ascii_uppercase.encode())] = residues
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protloc.config import CsvData, DataConfig, DeepLocData, DemoData, FastaData
+from protloc.config import CsvData, DataConfig, DeepLoc2Data, DeepLocData, DemoData, FastaData
 from protloc.data.source import Source
 
 
@@ -20,6 +20,10 @@ def read_source(options: DataConfig) -> Source:
         from protloc.data.deeploc import read_deeploc
 
         return read_deeploc(options)
+    if isinstance(options, DeepLoc2Data):
+        from protloc.data.deeploc2 import read_deeploc2
+
+        return read_deeploc2(options)
     from protloc.data.files import read_csv_files, read_fasta_files
 
     if isinstance(options, FastaData):

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
+from protloc.data import gff3
 from protloc.errors import UserError, printable
 from protloc.files import Draft, check_no_draft, same_file
 
@@ -20,7 +21,7 @@ Rows = Sequence[dict[str, Any]]
 
 
 class TableWriter:
-    """A table written row by row: `.csv`, `.tsv`, `.jsonl` or `.parquet` by its ending, `-` for CSV on standard output.
+    """A table written row by row; its ending says how, as in `ENDINGS`, and `-` is CSV on standard output.
 
     Used as a context manager. Rows go to a draft in the same folder; leaving the context gives it its name, leaving it
     by an exception removes it. Floats are written with seven digits, more than float32 holds.
@@ -143,7 +144,19 @@ class _JsonLines:
         self.file = _text(name)
 
     def write(self, rows: Rows) -> None:
-        self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        self.file.writelines(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _Gff3:
+    def __init__(self, name: Path, columns: Sequence[str], cell: Callable[[Any], Any]) -> None:
+        self.file = _text(name)
+        self.file.write(gff3.HEAD)
+
+    def write(self, rows: Rows) -> None:
+        self.file.writelines(line for row in rows for line in gff3.lines(row))
 
     def close(self) -> None:
         self.file.close()
@@ -196,6 +209,7 @@ SINKS: dict[str, Callable[..., Sink]] = {
     ".tsv": lambda name, columns, cell: _Csv(_text(name), columns, cell, "\t"),
     ".jsonl": _JsonLines,
     ".parquet": _Parquet,
+    ".gff3": _Gff3,
 }
 ENDINGS = tuple(SINKS)
 

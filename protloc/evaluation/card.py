@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from protloc.model.configuration import ProteinClassifierConfig
+from protloc.tasks.task import Figure, Task
 
 HEAD = """---
 library_name: transformers
@@ -14,7 +15,7 @@ tags: [protein, subcellular-localization, protloc]
 
 # Where in the cell: {backbone} tuned on {data}
 
-Predicts one of {classes} locations for a protein from its sequence. Made by protloc {version}.
+Predicts {what} for a protein from its sequence. Made by protloc {version}.
 
 ## Use
 
@@ -37,7 +38,11 @@ Proteins of {reads}. The letters U, Z, O, B and J are read as X unless the backb
 """
 
 
-def model_card(config: ProteinClassifierConfig, metrics: dict[str, Any]) -> str:
+WHAT = {"single": "one of {} locations", "multilabel": "one or more of {} locations"}
+MEMBRANE = ", and whether it is bound to a membrane,"
+
+
+def model_card(config: ProteinClassifierConfig, task: Task, metrics: dict[str, Any]) -> str:
     """Markdown for the model folder's README.md, with the figures of `metrics.json`."""
     reads = "any length, whole"
     if config.max_residues is not None:
@@ -46,42 +51,46 @@ def model_card(config: ProteinClassifierConfig, metrics: dict[str, Any]) -> str:
     head = HEAD.format(
         backbone=config.backbone_name,
         data=metrics["data"]["name"],
-        classes=len(metrics["classes"]),
+        what=WHAT[task.name].format(len(task.labels)) + (MEMBRANE if task.has_membrane else ""),
         version=metrics["versions"]["protloc"],
         reads=reads,
     )
-    return head + "\n".join([*_summary(metrics), "", *_per_class(metrics), "", *_notes(metrics), ""])
+    return head + "\n".join([*_summary(task, metrics), "", *_per_class(task, metrics), "", *_notes(metrics), ""])
 
 
-def _summary(metrics: dict[str, Any]) -> list[str]:
-    lines = [
-        "",
-        "| split | proteins | accuracy (95 % interval) | MCC (95 % interval) | macro F1 |",
-        "|---|---|---|---|---|",
-    ]
+def _summary(task: Task, metrics: dict[str, Any]) -> list[str]:
+    heads = [f"{figure.words} (95 % interval)" for figure in task.headline]
+    lines = ["", f"| split | proteins | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
     for split in ("validation", "test"):
         if split in metrics:
-            m = metrics[split]
-            (a, b), (c, d) = m["interval_95"]["accuracy"], m["interval_95"]["mcc"]
-            lines.append(
-                f"| {split} | {m['proteins']} | {m['accuracy']:.1%} ({a:.1%} to {b:.1%}) | {m['mcc']:.3f} "
-                f"({c:.3f} to {d:.3f}) | {m['macro_f1']:.3f} |"
-            )
+            figures = metrics[split]
+            cells = [_with_interval(figures, figure) for figure in task.headline]
+            lines.append(f"| {split} | {figures['proteins']} | {' | '.join(cells)} |")
+    for split in ("validation", "test"):
+        if "membrane" in metrics.get(split, {}):
+            bound = metrics[split]["membrane"]
+            lines += ["", f"Membrane, on {split}: {bound['accuracy']:.1%} of {bound['proteins']} proteins right, MCC "
+                          f"{bound['mcc']:.3f}."]  # fmt: skip
     return lines
 
 
-def _per_class(metrics: dict[str, Any]) -> list[str]:
+def _with_interval(figures: dict[str, Any], figure: Figure) -> str:
+    low, high = figures["interval_95"][figure.name]
+    return f"{figures[figure.name]:{figure.format}} ({low:{figure.format}} to {high:{figure.format}})"
+
+
+def _per_class(task: Task, metrics: dict[str, Any]) -> list[str]:
     split = "test" if "test" in metrics else "validation"
+    heads = [name.replace("_", " ").replace("mcc", "MCC").replace("f1", "F1") for name in task.per_class]
     lines = [
         f"By class, on {split}:",
         "",
-        "| location | proteins | precision | recall | F1 | MCC |",
-        "|---|---|---|---|---|---|",
+        f"| location | proteins | {' | '.join(heads)} |",
+        "|---" * (len(heads) + 2) + "|",
     ]
-    for name, m in metrics[split]["per_class"].items():
-        lines.append(
-            f"| {name} | {m['support']} | {m['precision']:.2f} | {m['recall']:.2f} | {m['f1']:.2f} | {m['mcc']:.2f} |"
-        )
+    for name, row in metrics[split]["per_class"].items():
+        cells = " | ".join(f"{row[key]:.2f}" for key in task.per_class)
+        lines.append(f"| {name} | {row['support']} | {cells} |")
     return lines
 
 

@@ -6,9 +6,10 @@ protloc's models: `import protloc.model` is all that a `pipeline` over a model f
 
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from protloc.model.backbones.tiny import TinyModel
+from protloc.model.backbones.tiny import TinyConfig
+from protloc.model.backbones.tiny_encoder import TinyModel
 from protloc.model.classifier import ProteinClassifier
-from protloc.model.configuration import ProteinClassifierConfig, TinyConfig
+from protloc.model.configuration import ProteinClassifierConfig
 
 AutoConfig.register(TinyConfig.model_type, TinyConfig, exist_ok=True)
 AutoConfig.register(ProteinClassifierConfig.model_type, ProteinClassifierConfig, exist_ok=True)

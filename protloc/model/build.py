@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
-from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
 from protloc.config import ModelConfig
 from protloc.data.encoding import ResidueEncoder
 from protloc.errors import UserError
-from protloc.model.classifier import ProteinClassifier, adapt, without_pooler
-from protloc.model.configuration import ProteinClassifierConfig, TinyConfig
+from protloc.model.backbones import FAMILIES, family_of
+from protloc.model.classifier import ProteinClassifier
+from protloc.model.configuration import ProteinClassifierConfig
 from protloc.model.tokenizer import residue_tokenizer
+from protloc.tasks.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -27,14 +25,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def build_model(options: ModelConfig, names: Sequence[str]) -> tuple[ProteinClassifier, PreTrainedTokenizerBase]:
+def build_model(options: ModelConfig, task: Task) -> tuple[ProteinClassifier, PreTrainedTokenizerBase]:
     """The classifier with a fresh head, and its tokenizer for raw residues.
 
     Seed before the call: the head, and a backbone from scratch, are drawn here.
 
     Args:
         options: the `model` group.
-        names: the classes, in the order of the logits.
+        task: what it predicts.
 
     Raises:
         UserError: the backbone cannot be loaded, is no protein model, or does not fit the options.
@@ -53,8 +51,9 @@ def build_model(options: ModelConfig, names: Sequence[str]) -> tuple[ProteinClas
         start_tokens=len(encoder.start),
         end_tokens=len(encoder.end),
         pad_token_id=tokenizer.pad_token_id,
-        id2label=dict(enumerate(names)),
-        label2id={name: i for i, name in enumerate(names)},
+        id2label=dict(enumerate(task.names)),
+        label2id={name: i for i, name in enumerate(task.names)},
+        **task.settings(),
     )
     model = ProteinClassifier(config)
     if options.name_or_path is not None:
@@ -71,10 +70,10 @@ def freeze(model: ProteinClassifier, layers: int) -> None:
     """
     if layers == 0:
         return
-    stack: nn.ModuleList = model.backbone.encoder.layer
+    stack = model.family.layers(model.backbone)
     if layers > len(stack):
         raise UserError(f"model.freeze_layers={layers}, but the backbone has {len(stack)} layers")
-    for module in (model.backbone.embeddings, *stack[:layers]):
+    for module in (model.family.embeddings(model.backbone), *stack[:layers]):
         module.requires_grad_(False)
 
 
@@ -95,8 +94,9 @@ def _backbone(options: ModelConfig) -> tuple[PreTrainedConfig, PreTrainedTokeniz
         )
     except (OSError, ValueError) as error:
         raise _unloadable(options, error) from error
+    spaces = family_of(config).spaces if options.spaces is None else options.spaces
     return config, residue_tokenizer(
-        source, spaces=options.spaces, unknown=options.unknown, prefix=options.prefix
+        source, spaces=spaces, unknown=options.unknown, prefix=options.prefix
     )  # fmt: skip
 
 
@@ -111,24 +111,15 @@ def check_from_scratch(options: ModelConfig) -> None:
 
 
 def _from_scratch(options: ModelConfig) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
-    from protloc.model.backbones.tiny import tiny_tokenizer
-
     fields = dict(options.from_scratch)
-    if fields.pop("model_type", None) != TinyConfig.model_type:
+    family = FAMILIES.get(fields.pop("model_type", ""))
+    if family is None:
         raise UserError(
-            f"model.from_scratch.model_type must be {TinyConfig.model_type}; "
-            "for any other backbone give model.name_or_path= (a Hugging Face name or a local folder)"
-        )
-    known = list(inspect.signature(TinyConfig.__init__).parameters)[1:-1]
-    for name in fields.keys() - known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"options here: {', '.join(known)}"
-        raise UserError(f"no option 'model.from_scratch.{name}'; {hint}", exit_code=2)
-    try:
-        config = TinyConfig(**fields)
-    except ValueError as error:
-        raise UserError(f"model.from_scratch: {error}", exit_code=2) from error
-    return config, tiny_tokenizer()
+            f"model.from_scratch.model_type={options.from_scratch.get('model_type')}: choose one of "
+            f"{', '.join(FAMILIES)}; for any other backbone give model.name_or_path= (a Hugging Face name or a local "
+            "folder)", exit_code=2,
+        )  # fmt: skip
+    return family.from_scratch(fields)
 
 
 def _pretrained(options: ModelConfig, config: PreTrainedConfig) -> PreTrainedModel:
@@ -143,13 +134,13 @@ def _pretrained(options: ModelConfig, config: PreTrainedConfig) -> PreTrainedMod
             use_safetensors=True,  # a pickle could run anything; the hub converts the old ones
             trust_remote_code=False,
             output_loading_info=True,
-            **without_pooler(config),
+            **family_of(config).arguments(config),
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _unloadable(options, error) from error
     finally:
         hf_logging.set_verbosity(verbosity)
-    adapt(backbone)
+    family_of(config).adapt(backbone)
     missing = sorted(set(info["missing_keys"]) & set(backbone.state_dict()))
     if missing:
         raise UserError(
@@ -172,17 +163,10 @@ def _unloadable(options: ModelConfig, error: Exception) -> UserError:
 def _check_fit(options: ModelConfig, config: PreTrainedConfig, encoder: ResidueEncoder) -> None:
     if options.pooling == "cls" and not len(encoder.start):
         raise UserError("model.pooling=cls, but this backbone has no class token: choose mean or light_attention")
-    # Rotary positions have no end; a table of learned ones has.
-    positions = getattr(config, "max_position_embeddings", None)
-    kind = getattr(config, "position_embedding_type", "absolute")
-    if positions is None or kind == "rotary":
+    positions = family_of(config).positions(config)
+    if positions is None:
         return
-    longest = (
-        positions
-        - len(encoder.start)
-        - len(encoder.end)
-        - (1 + config.pad_token_id if config.model_type == "esm" else 0)
-    )
+    longest = positions - len(encoder.start) - len(encoder.end)
     if options.max_residues is None or options.max_residues > longest:
         raise UserError(
             f"model.max_residues={options.max_residues}, but this backbone has positions for {longest} residues"

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
-from transformers.models.auto.modeling_auto import MODEL_MAPPING, AutoModel
 
 from protloc.data.encoding import kept_ends
+from protloc.model.backbones import family_of
 from protloc.model.configuration import ProteinClassifierConfig
-from protloc.model.packed import Packing, enable_packing, unpack
+from protloc.model.packed import Packing, unpack
 from protloc.model.pooling import build_pooling
 
 
 @dataclass
 class ClassifierOutput(SequenceClassifierOutput):
-    """Raw logits `(B, C)`, the mean loss `()`, and in training what each of K towers says, `members (B, K, C)`."""
+    """What the model answers, raw.
 
+    Attributes:
+        logits: of the classes, `(B, C)`.
+        loss: over the classes, `()`, where there are labels.
+        membrane: logits of the membrane, `(B,)`, where the model has that output.
+        members: in training, what each of K towers says, `(B, K, W)`: the classes, and behind them the membrane.
+    """
+
+    membrane: Tensor | None = None
     members: Tensor | None = None
+
+    def joined(self) -> Tensor:
+        """All that is answered: the classes, and behind them the membrane. Shape `(B, W)`."""
+        assert self.logits is not None
+        return self.logits if self.membrane is None else torch.cat([self.logits, self.membrane[:, None]], dim=1)
 
 
 class ProteinClassifier(PreTrainedModel):
@@ -39,13 +51,18 @@ class ProteinClassifier(PreTrainedModel):
     _supports_attention_backend = True
 
     def __init__(self, config: ProteinClassifierConfig) -> None:
+        if config.backbone is None:
+            raise ValueError("its config.json names no backbone")
         super().__init__(config)
-        self.backbone = AutoModel.from_config(config.backbone, **without_pooler(config.backbone))
-        adapt(self.backbone)
-        self.towers = getattr(config.backbone, "towers", 1)
+        self.family = family_of(config.backbone)
+        self.backbone = AutoModel.from_config(config.backbone, **self.family.arguments(config.backbone))
+        self.family.adapt(self.backbone)
+        self.towers = self.family.towers(config.backbone)
         self.pooling = build_pooling(config.pooling, config.backbone.hidden_size, self.towers)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(self.pooling.out_features, config.num_labels)
+        self.membrane = nn.Linear(self.pooling.out_features, 1) if config.membrane_threshold is not None else None
+        self.loss_of_classes = LOSSES[config.problem_type]
         self.post_init()
 
     def forward(
@@ -57,7 +74,7 @@ class ProteinClassifier(PreTrainedModel):
         cu_seqlens: Tensor | None = None,
         lengths: Sequence[int] | None = None,
     ) -> ClassifierOutput:
-        """Raw logits, never squashed, and the mean cross-entropy where there are labels.
+        """Raw logits, never squashed, and the mean loss over the classes where there are labels.
 
         A batch is padded, or packed: proteins behind each other without padding (see `protloc.model.packed`).
 
@@ -67,13 +84,13 @@ class ProteinClassifier(PreTrainedModel):
         Args:
             input_ids: shape `(B, T)`, int64, padded on the right; packed: `(T,)`.
             attention_mask: shape `(B, T)`, 1 at real tokens; None means no padding.
-            labels: shape `(B,)`, int64.
+            labels: shape `(B,)`, int64; of a model for several labels `(B, C)`, 1 for each class of a protein.
             position_ids: packed: shape `(T,)`, int64, from 0 in each protein.
             cu_seqlens: packed: shape `(B + 1,)`, int32, where each protein begins, and the end of the last.
             lengths: packed: tokens of each protein, on the host.
 
         Returns:
-            `logits (B, C)`, `loss ()`, and in training `members (B, K, C)` of a backbone with K towers.
+            See `ClassifierOutput`; `members` of a backbone with several towers alone.
         """
         hidden_BTD, residues_BT = self.encode(input_ids, attention_mask, position_ids, cu_seqlens, lengths)
         return answer(self, hidden_BTD, residues_BT, labels)
@@ -112,9 +129,7 @@ class ProteinClassifier(PreTrainedModel):
         return output.last_hidden_state, residues_BT
 
     def _packed(self, input_ids: Tensor, position_ids: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
-        backbone = self.config.backbone
-        if backbone.model_type == "esm" and backbone.position_embedding_type == "absolute":
-            position_ids = position_ids + backbone.pad_token_id + 1
+        position_ids = position_ids + self.family.first_position(self.config.backbone)
         output = self.backbone(input_ids=input_ids[None], position_ids=position_ids[None], packing=packing)
         return unpack(output.last_hidden_state[0], self._residues(input_ids), packing)
 
@@ -152,7 +167,7 @@ class Head(nn.Module):
     def __init__(self, whole: ProteinClassifier) -> None:
         super().__init__()
         self.pooling, self.dropout, self.classifier = whole.pooling, whole.dropout, whole.classifier
-        self.towers = whole.towers
+        self.membrane, self.towers, self.loss_of_classes = whole.membrane, whole.towers, whole.loss_of_classes
 
     def forward(self, hidden: Tensor, residues: Tensor, labels: Tensor | None = None) -> ClassifierOutput:
         """As `ProteinClassifier.forward`, from `hidden (B, T, D)` and which of it are residues, `residues (B, T)`."""
@@ -162,44 +177,38 @@ class Head(nn.Module):
 def answer(
     head: ProteinClassifier | Head, hidden_BTD: Tensor, residues_BT: Tensor, labels: Tensor | None
 ) -> ClassifierOutput:
-    """From a backbone's states to raw logits `(B, C)`, and the mean loss `()` where there are `labels (B,)`."""
+    """From a backbone's states to what the model answers."""
     # The head is small and decides: it computes in the weights' precision also under autocast.
     with torch.autocast(hidden_BTD.device.type, enabled=False):
         pooled_BP = head.dropout(head.pooling(hidden_BTD.to(head.classifier.weight.dtype), residues_BT))
         logits_BC = head.classifier(pooled_BP)
-        members_BKC = tower_logits(head.classifier, pooled_BP, head.towers) if head.training else None
-    loss = nn.functional.cross_entropy(logits_BC, labels) if labels is not None else None
-    return ClassifierOutput(loss=loss, logits=logits_BC, members=members_BKC)
+        membrane_B = head.membrane(pooled_BP).squeeze(1) if head.membrane is not None else None
+        layers = [layer for layer in (head.classifier, head.membrane) if layer is not None]
+        apart = head.training and head.towers > 1
+        members_BKW = (
+            torch.cat([tower_logits(layer, pooled_BP, head.towers) for layer in layers], -1) if apart else None
+        )
+    loss = head.loss_of_classes(logits_BC, labels) if labels is not None else None
+    return ClassifierOutput(loss=loss, logits=logits_BC, membrane=membrane_B, members=members_BKW)
 
 
-def tower_logits(classifier: nn.Linear, pooled_BP: Tensor, towers: int) -> Tensor | None:
-    """What each of K towers would answer alone, `(B, K, C)`; their mean is the answer. None for a single one.
+def loss_of_several(logits_BC: Tensor, labels_BC: Tensor) -> Tensor:
+    """Binary cross-entropy `()`: the sum over the classes, the mean over proteins."""
+    summed: Tensor = nn.functional.binary_cross_entropy_with_logits(logits_BC, labels_BC.float(), reduction="sum")
+    return summed / len(labels_BC)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "single_label_classification": nn.functional.cross_entropy,
+    "multi_label_classification": loss_of_several,
+}
+"""What `forward` gives where it has labels, by `problem_type`; Trainer takes `protloc.tasks.losses`."""
+
+
+def tower_logits(classifier: nn.Linear, pooled_BP: Tensor, towers: int) -> Tensor:
+    """What each of K towers would answer alone, `(B, K, C)`; their mean is the answer.
 
     The head is one linear layer over all towers; the share of it that reads one tower, K times, is that tower's head.
     """
-    if towers == 1:
-        return None
     pooled_BKP, weight_CKP = (x.unflatten(1, (towers, -1)) for x in (pooled_BP, classifier.weight))
     return torch.einsum("bkp,ckp->bkc", pooled_BKP, weight_CKP) * towers + classifier.bias
-
-
-def without_pooler(config: PreTrainedConfig) -> dict[str, bool]:
-    """Arguments that leave out the backbone's own pooler: unused weights would upset distributed training."""
-    parameters = inspect.signature(MODEL_MAPPING[type(config)].__init__).parameters
-    return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}
-
-
-def adapt(backbone: PreTrainedModel) -> None:
-    """What is done to a backbone of transformers, in place: it learns to read packed batches, and gets faster.
-
-    ESM-2's contact head is removed: a classification loss gives it no gradient.
-    """
-    if hasattr(backbone, "contact_head"):
-        del backbone.contact_head
-    enable_packing(backbone)
-    if backbone.config.model_type == "esm":
-        from protloc.model.backbones.esm import (
-            fuse,  # its model's code takes a while to import, and others need none of it
-        )
-
-        fuse(backbone)

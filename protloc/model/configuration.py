@@ -1,4 +1,4 @@
-"""The configurations that a model folder holds; apart from the models, so that transformers can read them alone."""
+"""What a model folder's `config.json` holds."""
 
 from __future__ import annotations
 
@@ -6,66 +6,6 @@ from typing import Any
 
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.auto.configuration_auto import AutoConfig
-
-TOKENS = ["<pad>", "<unk>", *"ACDEFGHIKLMNPQRSTVWY", "X"]
-"""The vocabulary of `tiny` in order of the ids; U, Z, O, B and J read as X."""
-
-
-class TinyConfig(PreTrainedConfig):
-    """The shape of `tiny`'s encoder.
-
-    Args:
-        hidden_size: channels D of the output, those of all towers together.
-        towers: encoders side by side behind the motifs, an ensemble with a loss each.
-        num_hidden_layers: residual blocks.
-        recurrent_size: units of a tower's LSTM in each direction, behind the first block; 0 leaves it out.
-        embedding_size: channels of a residue, 20 or more: they start from BLOSUM62.
-        widths: widths of the parallel convolutions that read motifs, in residues.
-        filters: channels of each of them.
-        stride: residues that are merged into one position behind the motifs.
-        kernel_size: width of the blocks' convolution, in positions.
-        expansion: the blocks' inner channels are this many times D.
-        distance_buckets: resolution of the distance to an end, which is read on a log scale up to 1,024 residues.
-        dropout: share of channels dropped, for a whole protein at once.
-        substitution: share of residues replaced while training, by what evolution would put there.
-    """
-
-    model_type = "protloc_conv"
-
-    def __init__(
-        self,
-        hidden_size: int = 480,
-        towers: int = 3,
-        num_hidden_layers: int = 2,
-        recurrent_size: int = 128,
-        embedding_size: int = 32,
-        widths: list[int] | None = None,
-        filters: int = 64,
-        stride: int = 8,
-        kernel_size: int = 11,
-        expansion: int = 2,
-        distance_buckets: int = 40,
-        dropout: float = 0.15,
-        substitution: float = 0.2,
-        vocab_size: int = len(TOKENS),
-        **kwargs: Any,
-    ) -> None:
-        if hidden_size % towers:
-            raise ValueError(f"hidden_size={hidden_size} cannot be shared by {towers} towers")
-        self.hidden_size, self.num_hidden_layers, self.towers = hidden_size, num_hidden_layers, towers
-        self.recurrent_size = recurrent_size
-        self.embedding_size, self.filters, self.stride = embedding_size, filters, stride
-        self.widths = widths or [1, 3, 5, 9, 15, 21]
-        self.kernel_size, self.expansion = kernel_size, expansion
-        self.distance_buckets, self.dropout, self.substitution = distance_buckets, dropout, substitution
-        self.vocab_size = vocab_size
-        kwargs.setdefault("pad_token_id", 0)
-        super().__init__(**kwargs)
-
-    @property
-    def tower_size(self) -> int:
-        """Channels of one tower."""
-        return self.hidden_size // self.towers
 
 
 class ProteinClassifierConfig(PreTrainedConfig):
@@ -82,6 +22,10 @@ class ProteinClassifierConfig(PreTrainedConfig):
         special_token_ids: ids that are no residue, left out of the pooling.
         start_tokens: how many of them stand before the residues.
         end_tokens: how many stand behind.
+        problem_type: `single_label_classification` or `multi_label_classification`.
+        thresholds: with several labels, the probability from which each class is said to apply, by its name; None
+            before training has fitted them.
+        membrane_threshold: that of the membrane; None where the model has no such output.
     """
 
     model_type = "protloc"
@@ -99,6 +43,9 @@ class ProteinClassifierConfig(PreTrainedConfig):
         special_token_ids: list[int] | None = None,
         start_tokens: int = 0,
         end_tokens: int = 0,
+        problem_type: str = "single_label_classification",
+        thresholds: dict[str, float] | None = None,
+        membrane_threshold: float | None = None,
         **kwargs: Any,
     ) -> None:
         if isinstance(backbone, dict):
@@ -109,5 +56,5 @@ class ProteinClassifierConfig(PreTrainedConfig):
         self.max_residues, self.crop, self.shortest = max_residues, crop, shortest
         self.special_token_ids = special_token_ids or []
         self.start_tokens, self.end_tokens = start_tokens, end_tokens
-        kwargs.setdefault("problem_type", "single_label_classification")
-        super().__init__(**kwargs)
+        self.thresholds, self.membrane_threshold = thresholds, membrane_threshold
+        super().__init__(problem_type=problem_type, **kwargs)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
+
+from protloc.model.backbones import family_of
 
 CHECKPOINTING = {"use_reentrant": False}
 """PyTorch's own advice for activation checkpointing."""
@@ -21,6 +22,5 @@ def compile_layers(backbone: PreTrainedModel) -> None:
     The layers are alike, so one of them is compiled for all; lengths are symbols (`dynamic`), so one program serves
     every batch. A whole model would take minutes and be compiled again for each new shape.
     """
-    layers: nn.ModuleList = backbone.encoder.layer
-    for layer in layers:
+    for layer in family_of(backbone.config).layers(backbone):
         layer.compile(dynamic=True)

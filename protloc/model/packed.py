@@ -37,29 +37,11 @@ INVARIANT: dict[str, Any] = {"num_splits": 1} if HAS_SPLITS else {}
 SCORES = 3 * 2**20
 """Bytes of attention scores that a CPU computes at once, in its cache; in bf16 a head of a protein of 1,254 tokens."""
 
-PACKABLE = ("bert", "esm")
-"""Backbones whose attention is the only place where a protein meets its neighbours in the row."""
 
-
-def can_pack(backbone: PreTrainedConfig) -> bool:
-    """Whether a backbone can read packed batches: a known architecture, without dropout in its attention."""
-    return backbone.model_type in PACKABLE and not getattr(backbone, "attention_probs_dropout_prob", 0.0)
-
-
-def attention_cost(backbone: PreTrainedConfig) -> float:
-    """What attention adds to the cost of a protein, as q in `n + q * n**2` for n tokens.
-
-    A layer takes 8 D² operations a token for queries, keys, values and their output, 4 D I for the two matrices in
-    between, and 4 D for each token attended to. 0 for a backbone without attention.
-    """
-    size, inner = backbone.hidden_size, getattr(backbone, "intermediate_size", None)
-    return 4 * size / (8 * size**2 + 4 * size * inner) if inner else 0.0
-
-
-def enable_packing(backbone: PreTrainedModel) -> None:
+def enable_packing(backbone: PreTrainedModel, able: bool) -> None:
     """Let a backbone read packed batches beside padded ones, where it can; an attention of the user's choice stays."""
     if backbone.config._attn_implementation in ("sdpa", NAME):
-        backbone.set_attn_implementation(NAME if can_pack(backbone.config) else "sdpa")
+        backbone.set_attn_implementation(NAME if able else "sdpa")
 
 
 def choose_attention(wanted: str, backbone: PreTrainedModel, device: torch.device, precision: str) -> str:
@@ -130,7 +112,7 @@ def packed_attention(
         value: see `query`.
         attention_mask: of a padded batch; None for a packed one.
         scaling: factor of the scores; None means 1 / sqrt(K).
-        dropout: 0 for a packed batch, as `can_pack` sees to.
+        dropout: 0 for a packed batch, as `Family.can_pack` sees to.
         packing: the proteins.
         kwargs: for transformers' attention.
 

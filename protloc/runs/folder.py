@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import errno
+import fcntl
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from protloc.errors import UserError
 from protloc.files import write_text
 
 CONFIG, OVERRIDES, END, ERROR = "config.resolved.yaml", "overrides.yaml", "metrics.json", "error.txt"
 """Every option; the words that made them; the figures, written last; why the run of a sweep failed."""
+
+LOCK = ".lock"
+"""Held by the process that works on the run."""
+
+SEARCH, BEST = "search.json", "best.txt"
+"""In the folder of a search: what it is for, and what it has found, in lines for a person."""
 
 LOG = "train.log"
 """What was said, by Hydra's logging."""
@@ -62,10 +72,52 @@ class Place:
         if not self.empty or not self.folder.is_dir():
             return
         left = {path.name for path in self.folder.iterdir()}
-        if left - {CONFIG, OVERRIDES, LOG}:
+        if left - {CONFIG, OVERRIDES, LOG, LOCK}:
             return
         with suppress(OSError):  # somebody else uses them by now
             for name in left:
                 (self.folder / name).unlink()
             for path in self.missing:
                 path.rmdir()
+
+
+@contextmanager
+def alone(path: Path, what: str) -> Iterator[None]:
+    """Hold a file while one works on what it stands for; the system lets go when the process ends, however it ends.
+
+    Args:
+        path: the file; it is made where it is not there.
+        what: it stands for, for messages.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    with path.open("a") as file:
+        if not _locked(file, fcntl.LOCK_EX, attempts=20):
+            raise UserError(f"another process works on {what}: wait for it, or end it")
+        yield
+
+
+def is_at_work(folder: Path) -> bool:
+    """Whether a process works on the run in this folder."""
+    try:
+        with (folder / LOCK).open() as file:
+            return not _locked(file, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _locked(file: IO[str], kind: int, attempts: int = 1) -> bool:
+    """Whether the lock is ours, after a few attempts: who only asks holds it for a moment too."""
+    for attempt in range(attempts):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02 if attempt + 1 < attempts else 0)
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                return True  # a file system without locks: nobody can be told apart
+            raise
+        else:
+            return True
+    return False

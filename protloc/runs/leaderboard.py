@@ -1,7 +1,8 @@
 """Runs side by side: `python -m protloc.runs.leaderboard FOLDER...`.
 
-A sweep writes it after every run. Runs that differ in their seed alone are one row, with mean and standard deviation.
-The best validation figure comes first; test figures are shown and choose nothing.
+A sweep writes it after every run. Runs that differ in their seed or fold alone are one row, with mean and standard
+deviation. The best validation figure comes first, then runs that a search has stopped early; test figures are shown and
+choose nothing. Where a search has several objectives, its Pareto front is marked.
 """
 
 from __future__ import annotations
@@ -20,9 +21,18 @@ from typing import Any
 from protloc.config import maximized
 from protloc.errors import UserError
 from protloc.files import write_text
-from protloc.runs.folder import CONFIG, END, ERROR, OVERRIDES, PLACE
+from protloc.runs.folder import CONFIG, END, ERROR, OVERRIDES, PLACE, SEARCH
+from protloc.runs.objectives import front, objective
+from protloc.runs.out_of_fold import PREDICTIONS, write_out_of_fold
 
-FIGURES = ("accuracy", "mcc", "macro_f1")
+FIGURES = {
+    "single": ("accuracy", "mcc", "macro_f1"),
+    "multilabel": ("micro_f1", "macro_f1", "jaccard", "subset_accuracy", "mcc", "average_precision"),
+}
+"""By task; the first one stands in the printed table too."""
+
+REPEATS = ("seed", "data.fold")
+"""Options that repeat a setting: runs that differ in these alone are one row."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +59,29 @@ class Row:
     """Runs of one setting.
 
     Attributes:
-        words: the overrides that vary among all runs, by name, `seed` left out.
-        runs: those that came to their end, or one that did not.
+        words: the overrides that vary among all runs, by name, `REPEATS` left out.
+        runs: those that came to their end, or were stopped early, or one that failed.
+        on_front: whether no other row is as good in all of a search's objectives, and better in one.
     """
 
     words: dict[str, str]
     runs: list[Run] = field(default_factory=list)
+    on_front: bool = False
 
     @property
     def error(self) -> str:
         """Why its run failed; empty for runs that came to their end."""
         return self.runs[0].error
+
+    @property
+    def pruned(self) -> bool:
+        """Whether its runs were stopped early by a search."""
+        return bool((self.runs[0].metrics or {}).get("pruned"))
+
+    @property
+    def note(self) -> str:
+        """What a person should know of it."""
+        return self.error or ("stopped early" if self.pruned else "Pareto front" if self.on_front else "")
 
     def values(self, *path: str) -> list[float]:
         """One figure of each run, where it has it."""
@@ -114,36 +136,58 @@ def rows(runs: Sequence[Run]) -> list[Row]:
     varying = [
         name
         for name in names
-        if len({run.words.get(name) for run in runs}) > 1 and name != "seed" and not name.startswith(("hydra", *PLACE))
+        if len({run.words.get(name) for run in runs}) > 1 and not name.startswith(("hydra", *REPEATS, *PLACE))
     ]
     found: dict[tuple[str, ...], Row] = {}
     for run in runs:
         words = {name: run.words.get(name, "") for name in varying}
-        key = (*words.values(), str(run.folder) if run.error else "")
+        kind = str(run.folder) if run.error else "pruned" if (run.metrics or {}).get("pruned") else ""
+        key = (*words.values(), kind)
         found.setdefault(key, Row(words)).runs.append(run)
     return sorted(found.values(), key=_best_first)
 
 
-def _best_first(row: Row) -> tuple[bool, float]:
+def tasks(rows: Sequence[Row]) -> list[str]:
+    """The tasks of the runs that came to their end."""
+    found = {str(run.metrics.get("task", "single")) for row in rows for run in row.runs if run.metrics}
+    return [name for name in FIGURES if name in found] or ["single"]
+
+
+def _best_first(row: Row) -> tuple[bool, bool, float]:
     monitor = row.runs[0].monitor
     value = row.mean("validation", monitor) or 0.0
-    return bool(row.error), -maximized(monitor, value)
+    return bool(row.error), row.pruned, -maximized(monitor, value)
+
+
+def mark_front(rows: Sequence[Row], objectives: Sequence[str]) -> None:
+    """Mark the Pareto front among the rows at their end, by the means over their runs."""
+    ended = [row for row in rows if not row.error and not row.pruned]
+    points = [
+        [statistics.fmean(objective(name, run.metrics or {}, run.monitor) for run in row.runs) for name in objectives]
+        for row in ended
+    ]
+    for row, on_front in zip(ended, front(points, objectives), strict=True):
+        row.on_front = on_front
 
 
 def write_table(rows: Sequence[Row], path: Path) -> None:
     """The rows as CSV, with every figure."""
     out = io.StringIO()
-    figures = [(split, name) for split in ("validation", "test") for name in FIGURES]
+    shown = dict.fromkeys(name for task in tasks(rows) for name in FIGURES[task])
+    figures = [(split, name) for split in ("validation", "test") for name in shown]
     names = [*(rows[0].words if rows else []), "runs"]
     names += [f"{split}_{name}_{part}" for split, name in figures for part in ("mean", "sd")]
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*names, "seconds", "parameters_trained", "parameters", "folders", "error"])
+    names += ["seconds", "parameters_trained", "parameters", "epochs", "pruned", "pareto_front", "folders", "error"]
+    writer.writerow(names)
     for row in rows:
         cells: list[Any] = [*row.words.values(), len(row.runs)]
         for figure in figures:
             cells += [_cell(row.mean(*figure)), _cell(row.deviation(*figure))]
         cells += [_cell(row.mean("seconds", "total")), _cell(row.mean("parameters", "trained"))]
-        cells += [_cell(row.mean("parameters", "total")), " ".join(str(run.folder) for run in row.runs), row.error]
+        cells += [_cell(row.mean("parameters", "total")), _cell(row.mean("epochs"))]
+        cells += ["yes" if row.pruned else "", "yes" if row.on_front else ""]
+        cells += [" ".join(str(run.folder) for run in row.runs), row.error]
         writer.writerow(cells)
     write_text(path, out.getvalue())
 
@@ -158,17 +202,18 @@ def print_table(rows: Sequence[Row]) -> None:
     from rich.table import Table
 
     table = Table(title="Leaderboard", title_justify="left")
-    monitor = rows[0].runs[0].monitor
+    monitor, first = rows[0].runs[0].monitor, FIGURES[tasks(rows)[0]][0]
     for name in rows[0].words:
         table.add_column(name)
-    for name in ("runs", f"validation {monitor}", f"test {monitor}", "test accuracy", "seconds", "trained", "error"):
-        table.add_column(name, justify="left" if name == "error" else "right")
+    figures = (f"validation {monitor}", f"test {monitor}", f"test {first}", "epochs", "seconds", "trained")
+    for name in ("runs", *figures, "note"):
+        table.add_column(name, justify="left" if name == "note" else "right")
     for row in rows:
-        seconds, trained = row.mean("seconds", "total"), row.mean("parameters", "trained")
+        seconds, trained, epochs = row.mean("seconds", "total"), row.mean("parameters", "trained"), row.mean("epochs")
         table.add_row(
             *row.words.values(), str(len(row.runs)), _shown(row, "validation", monitor), _shown(row, "test", monitor),
-            _shown(row, "test", "accuracy"), "" if seconds is None else f"{seconds:,.0f}",
-            "" if trained is None else f"{trained:,.0f}", row.error,
+            _shown(row, "test", first), "" if epochs is None else f"{epochs:.3g}",
+            "" if seconds is None else f"{seconds:,.0f}", "" if trained is None else f"{trained:,.0f}", row.note,
         )  # fmt: skip
     console = Console()
     Console(width=None if console.is_terminal else 200).print(table)
@@ -186,7 +231,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    shown = [row for row in rows if not row.error]
+    shown = [row for row in rows if not row.error and not row.pruned]
     if not shown:
         return
     monitor = shown[0].runs[0].monitor
@@ -200,7 +245,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
             axes.errorbar(means, [i + shift for i in places], xerr=errors, fmt="o", capsize=3, label=split)
     axes.set_yticks(range(len(shown)), names)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{monitor}, mean and standard deviation over seeds")
+    axes.set_xlabel(f"{monitor}, mean and standard deviation over seeds and folds")
     axes.legend()
     temporary = path.with_name(f".{path.stem}.tmp.png")
     figure.savefig(temporary, dpi=150)
@@ -209,10 +254,28 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 
 
 def update(folders: Sequence[Path], output: Path) -> list[Row]:
-    """Write `leaderboard.csv` and `leaderboard.png` into `output`; the rows."""
+    """Write `leaderboard.csv` and `leaderboard.png` into `output`; the rows.
+
+    Where the best setting was run on several folds, also their proteins together, as `out_of_fold.csv` and `.json`.
+    """
     found = rows(read_runs(folders))
+    for search in (folder / SEARCH for folder in folders):
+        if search.exists() and len(objectives := json.loads(search.read_text())["objectives"]) > 1:
+            mark_front(found, objectives)
     write_table(found, output / "leaderboard.csv")
     plot(found, output / "leaderboard.png")
+    if found and len(folds := folds_of(found[0])) > 1:
+        metrics = found[0].runs[0].metrics or {}
+        write_out_of_fold(folds, metrics["classes"], metrics["task"], output)
+    return found
+
+
+def folds_of(row: Row) -> dict[str, Path]:
+    """Folders of a setting's runs by the partition that each held out; of several seeds the first."""
+    found: dict[str, Path] = {}
+    for run in row.runs:
+        if run.metrics and "data.fold" in run.words and (run.folder / PREDICTIONS).exists():
+            found.setdefault(run.words["data.fold"], run.folder)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from omegaconf import DictConfig
 
 from protloc.errors import UserError
 from protloc.files import write_text
-from protloc.runs.folder import CONFIG, ERROR, Place
+from protloc.runs.folder import BEST, CONFIG, ERROR, Place, is_at_work
 from protloc.runs.leaderboard import print_table, update
+from protloc.runs.out_of_fold import FIGURES, told
 
 SWEEPS: list[Path] = []
 """Folders of the sweeps of this process."""
@@ -38,7 +40,7 @@ class SweepCallback(Callback):
         if config.hydra.mode is None or config.hydra.mode.name != "MULTIRUN":
             return
         sweep, run_dir = Path(config.hydra.sweep.dir), Path(config.hydra.runtime.output_dir)
-        if job_return.status == JobStatus.FAILED:
+        if job_return.status == JobStatus.FAILED and not is_at_work(run_dir):  # it may be another process's run
             error = job_return._return_value
             known = isinstance(error, UserError)
             write_text(run_dir / ERROR, (str(error) if known else f"{type(error).__name__}: {error}") + "\n")
@@ -52,8 +54,13 @@ def has_begun(sweep: Path) -> bool:
 
 
 def tell() -> None:
-    """Print the leaderboard of a sweep that this process has run."""
+    """Print the leaderboard of a sweep that this process has run, and what a search has found."""
     for sweep in SWEEPS:
         if has_begun(sweep):
             print_table(update([sweep], sweep))
+            if (sweep / FIGURES).exists():
+                print(told(json.loads((sweep / FIGURES).read_text())))
+                print("out_of_fold.csv has each protein once, predicted by a model that did not see its fold")
             print(f"leaderboard.csv and leaderboard.png are in {sweep}")
+        if (sweep / BEST).exists():
+            print((sweep / BEST).read_text(), end="")

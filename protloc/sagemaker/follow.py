@@ -168,7 +168,7 @@ def verified(folder: Path) -> Path:
 
     load_model(folder / "model")
     try:
-        json.loads((folder / END).read_text())["validation"]["accuracy"]
+        json.loads((folder / END).read_text())["validation"]["proteins"]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder / END} holds no figures of a run: {error}") from error
     return folder / "model"

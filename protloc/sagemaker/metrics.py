@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from protloc.tasks.choose import TASKS
+
 NUMBER = r"(-?[0-9.]+)"
 
 OBJECTIVE = "objective"
 """The figure that chose the kept weights: what a search looks at."""
 
+FIGURES = {figure.name: figure.words for task in TASKS.values() for figure in task.headline}
+"""Of every task, as the log has them."""
+
 METRICS = {
     "train:loss": rf"epoch [0-9.]+ of [0-9.]+: training loss {NUMBER}",
     "validation:loss": rf"epoch .*validation loss {NUMBER}",
-    "validation:accuracy": rf"epoch .*accuracy {NUMBER}",
-    "validation:mcc": rf"epoch .*MCC {NUMBER}",
-    "test:accuracy": rf"test: accuracy {NUMBER}",
-    "test:mcc": rf"test: accuracy .*MCC {NUMBER}",
+    **{f"validation:{name}": rf"epoch .*{words} {NUMBER}" for name, words in FIGURES.items()},
+    **{f"test:{name}": rf" test: .*{words} {NUMBER}" for name, words in FIGURES.items()},
     OBJECTIVE: rf"kept the weights with validation \w+ {NUMBER}",
 }
 

@@ -16,11 +16,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from protloc.config import ClusterConfig, LaunchConfig, TunerConfig, maximized, problems
 from protloc.config.schemas import options_of
 from protloc.errors import UserError
-from protloc.files import write_text
+from protloc.files import write_json, write_text
+from protloc.runs.epochs import EPOCHS, pruned_metrics, read_epochs, read_verdict
 from protloc.runs.folder import END, ERROR, store_run
+from protloc.sagemaker.aws import aws_errors, open_session
 from protloc.sagemaker.follow import ENDED, Job, status
 from protloc.sagemaker.plan import TRAIN
 from protloc.sagemaker.prepare import prepare, send
+from protloc.sagemaker.store import split
+
+JOB = "job.txt"
+"""In a run's folder: the name of its job."""
 
 
 @dataclass
@@ -33,6 +39,7 @@ class Run:
         config: the launcher's options for it.
         folder: its place in the sweep's folder.
         job: on SageMaker, once it was sent.
+        session: boto3's, that it was sent by.
         result: once it has ended.
     """
 
@@ -41,6 +48,7 @@ class Run:
     config: LaunchConfig
     folder: Path
     job: Job | None = None
+    session: Any = None
     result: float | Exception | str | None = None
 
 
@@ -103,22 +111,39 @@ def _run(
 
 
 def _start(run: Run) -> None:
-    """Send one job; what is wrong with it is its result."""
+    """Send one job, or find the one that an earlier command has sent; what is wrong with it is its result."""
     run.folder.mkdir(parents=True, exist_ok=True)
+    if _sent_before(run):
+        return
     words = _store(run)
     try:
         wrong = list(problems(run.config))
         if wrong:
             raise UserError("; ".join(wrong), exit_code=2)
         prepared = prepare(run.config, words)
+        run.session, name = prepared.session, prepared.job.name
+        write_text(run.folder / JOB, f"{name}\n")  # before it is sent: killed in between, the next command looks for it
         send(run.config, prepared)
     except UserError as error:
         _failed(run, error)
         return
-    name = prepared.job.name
     print(f"#{run.cfg.hydra.job.num} {' '.join(words)}: {name}", flush=True)
-    run.job = Job(prepared.session, name)
-    write_text(run.folder / "job.txt", f"{name}\n")
+    run.job = Job(run.session, name)
+
+
+def _sent_before(run: Run) -> bool:
+    """Whether a run of a search has its job already; a search that goes on says so by `resume=auto`."""
+    if run.config.resume != "auto" or not (run.folder / JOB).exists() or (run.folder / END).exists():
+        return False
+    run.session = open_session(run.config.cluster.region)
+    job = Job(run.session, (run.folder / JOB).read_text().strip())
+    try:
+        job.describe()
+    except UserError:
+        return False  # it was never sent
+    print(f"#{run.cfg.hydra.job.num} goes on: {job.name}", flush=True)
+    run.job = job
+    return True
 
 
 def _store(run: Run) -> list[str]:
@@ -129,20 +154,38 @@ def _store(run: Run) -> list[str]:
 
 
 def _look(run: Run) -> None:
-    """Fetch the results of a job that has ended."""
+    """Fetch the results of a job that has ended; of one that goes on, what a search that watches it wants to know."""
     assert run.job is not None
-    found = run.job.describe()
+    found, verdict, monitor = run.job.describe(), read_verdict(run.folder), run.config.trainer.monitor
     if found["TrainingJobStatus"] not in ENDED:
+        if verdict is not None:
+            _fetch_epochs(run, found)
+            if verdict.stop and found["TrainingJobStatus"] == "InProgress":
+                run.job.stop()
         return
     try:
-        if found["TrainingJobStatus"] != "Completed":
+        if verdict is not None and verdict.stop and found["TrainingJobStatus"] == "Stopped":
+            seconds = {"total": found.get("BillableTimeInSeconds", 0)}
+            write_json(run.folder / END, {**pruned_metrics(read_epochs(run.folder), monitor), "seconds": seconds})
+        elif found["TrainingJobStatus"] != "Completed":
             raise UserError("; ".join(line.strip() for line in status(found)))
-        run.job.download(run.folder)
-        _store(run)  # with our words in place of the container's
-        monitor = run.config.trainer.monitor
+        else:
+            run.job.download(run.folder)
+            _store(run)  # with our words in place of the container's
         run.result = maximized(monitor, json.loads((run.folder / END).read_text())["validation"][monitor])
     except UserError as error:
         _failed(run, error)
+
+
+def _fetch_epochs(run: Run, found: dict[str, Any]) -> None:
+    """Bring the epochs' figures here from the folder on S3 that the job keeps in step with its own."""
+    bucket, key = split(f"{found['CheckpointConfig']['S3Uri'].rstrip('/')}/{EPOCHS}")
+    try:
+        with aws_errors(f"read s3://{bucket}/{key}"):
+            text = run.session.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    except UserError:
+        return  # none is there yet
+    write_text(run.folder / EPOCHS, text)
 
 
 def _failed(run: Run, error: UserError) -> None:

@@ -23,12 +23,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import protloc
 from protloc.config import ServeConfig
-from protloc.data.records import Protein
 from protloc.data.streams import GZIP_MAGIC
+from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.serving import openapi
 from protloc.serving.batcher import Batcher, ClosedError, FullError
-from protloc.serving.requests import BadInputError, answer_kind, kind_of, read, write
+from protloc.serving.requests import Asked, BadInputError, answer_kind, kind_of, names_of, read, write
+from protloc.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -157,24 +158,34 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
             "proteins": config.max_proteins, "residues": config.max_residues, "body_bytes": config.max_body,
             "seconds": config.timeout,
         }  # fmt: skip
-        return {"classes": predictor.names, "version": protloc.__version__, "limits": limits, **model_card}
+        return {
+            "task": predictor.task.name,
+            "classes": predictor.task.names,
+            "thresholds": predictor.task.settings().get("thresholds"),
+            "membrane_threshold": predictor.task.settings()["membrane_threshold"],
+            "version": protloc.__version__,
+            "limits": limits,
+            **model_card,
+        }
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def prometheus() -> PlainTextResponse:
         metrics.waiting.set(len(batcher))
         return PlainTextResponse(generate_latest(metrics.registry), media_type="text/plain; version=0.0.4")
 
-    @app.post("/invocations", openapi_extra=openapi.REQUEST, responses=openapi.RESPONSES)
+    @app.post("/invocations", openapi_extra=openapi.request(predictor.task.names), responses=openapi.RESPONSES)
     async def invocations(request: Request) -> Response:
         began = time.perf_counter()
         try:
             kind = kind_of(request.headers.get("content-type", ""))
             wanted = answer_kind(request.headers.get("accept", ""))
             body = await _body(request, config)
-            proteins = await _aside(len(body) > SMALL_BODY, _proteins, body, kind, config)
+            asked = await _aside(len(body) > SMALL_BODY, _asked, body, kind, config)
+            proteins = asked.proteins
+            excluded = _numbers(predictor.task, [*asked.exclude, *request.query_params.getlist("exclude")])
             residues = sum(len(protein.sequence) for protein in proteins)
             request.state.counts = {"proteins": len(proteins), "residues": residues}
-            waiting = asyncio.wrap_future(batcher.submit(proteins, config.timeout))
+            waiting = asyncio.wrap_future(batcher.submit(proteins, config.timeout, excluded))
             rows = await asyncio.wait_for(waiting, config.timeout)
         except BadInputError as error:
             # What is left of a body that was not read to its end is not waited for.
@@ -223,14 +234,22 @@ async def _body(request: Request, config: ServeConfig) -> bytes:
     return b"".join(parts)
 
 
-def _proteins(body: bytes, kind: str, config: ServeConfig) -> list[Protein]:
-    """The proteins of a request, no more than allowed."""
+def _asked(body: bytes, kind: str, config: ServeConfig) -> Asked:
+    """What a request asks about, no more than allowed."""
     if body.startswith(GZIP_MAGIC):
         raise BadInputError("the request is a gz file: send the text itself", 415)
-    proteins = read(body, kind, config.max_proteins)
-    if sum(len(protein.sequence) for protein in proteins) > config.max_residues:
+    asked = read(body, kind, config.max_proteins)
+    if sum(len(protein.sequence) for protein in asked.proteins) > config.max_residues:
         raise BadInputError(f"more than {config.max_residues:,} residues in a request: send several", 413)
-    return proteins
+    return asked
+
+
+def _numbers(task: Task, exclude: list[str]) -> tuple[int, ...]:
+    """The numbers of the classes that a client leaves out."""
+    try:
+        return task.numbers([name for given in exclude for name in names_of(given)])
+    except UserError as error:
+        raise BadInputError(str(error)) from error
 
 
 def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,10 +30,11 @@ class ClosedError(Exception):
 
 @dataclass
 class Request:
-    """Proteins of one client, and their rows so far."""
+    """Proteins of one client, the classes that they cannot have, and their rows so far."""
 
     proteins: Sequence[Protein]
     deadline: float
+    excluded: Collection[int] = ()
     rows: Rows = field(default_factory=list)
     future: Future[Rows] = field(default_factory=Future)
 
@@ -65,18 +66,19 @@ class Batcher:
     def __len__(self) -> int:
         return len(self._requests)
 
-    def submit(self, proteins: Sequence[Protein], timeout: float) -> Future[Rows]:
+    def submit(self, proteins: Sequence[Protein], timeout: float, excluded: Collection[int] = ()) -> Future[Rows]:
         """The rows of `proteins`, in their order, when they are there.
 
         Args:
             proteins: one or more.
             timeout: seconds after which the request is dropped, as `TimeoutError`.
+            excluded: numbers of classes that they cannot have.
 
         Raises:
             FullError: too many requests wait.
             ClosedError: the server is going down.
         """
-        request = Request(proteins, time.monotonic() + timeout)
+        request = Request(proteins, time.monotonic() + timeout, excluded)
         with self._changed:
             if self._closed:
                 raise ClosedError
@@ -115,14 +117,14 @@ class Batcher:
         if not proteins:
             return
         try:
-            rows = self.predictor.rows(proteins)
+            logits = self.predictor.logits([protein.sequence for protein in proteins])
         except Exception as error:
             for request, _ in pieces:
                 self._end(request, error=error)
             return
         start = 0
         for request, piece in pieces:
-            request.rows += rows[start : start + len(piece)]
+            request.rows += self.predictor.answers(piece, logits[start : start + len(piece)], request.excluded)
             start += len(piece)
             if len(request.rows) == len(request.proteins):
                 self._end(request)

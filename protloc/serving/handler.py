@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from protloc.config import ServeConfig
-from protloc.data.records import Protein
 from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
-from protloc.serving.requests import FASTA, JSON, BadInputError, answer_kind, kind_of, read, write
+from protloc.serving.requests import FASTA, JSON, Asked, BadInputError, answer_kind, kind_of, names_of, read, write
 
 Rows = list[dict[str, Any]]
 MOST = ServeConfig.max_proteins
@@ -43,16 +42,16 @@ class EndpointHandler:
 
         Args:
             data: `{"inputs": ...}` with residues, a list of them, a list of `{"id": ..., "sequence": ...}`, or FASTA in
-                one text. `parameters` may stand beside it, empty: there are none.
+                one text. `parameters` may stand beside it: `{"exclude": [names of locations that these cannot have]}`.
 
         Returns:
-            An object a protein, in order: id, location, probability, probabilities by class, length, residues_read,
-            warnings.
+            An object a protein, in order: id, location, locations, probability, probabilities by class, length,
+            residues_read, warnings.
 
         Raises:
             ValueError: the request cannot be read; the message names record, line and residue.
         """
-        answer: Rows = json.loads(output_fn(predict_fn(proteins_of(data), self), JSON))
+        answer: Rows = json.loads(output_fn(predict_fn(asked_of(data), self), JSON))
         return answer
 
 
@@ -69,8 +68,8 @@ def model_fn(model_dir: str, context: Any = None) -> EndpointHandler:
     return EndpointHandler(model_dir)
 
 
-def input_fn(body: str | bytes | bytearray, content_type: str) -> list[Protein]:
-    """The proteins of a request.
+def input_fn(body: str | bytes | bytearray, content_type: str) -> Asked:
+    """What a request asks about.
 
     Args:
         body: text where the toolkit has decoded it (JSON, CSV), else bytes.
@@ -83,14 +82,21 @@ def input_fn(body: str | bytes | bytearray, content_type: str) -> list[Protein]:
     with _said_to_the_client():
         kind = kind_of(content_type)
         try:
-            return proteins_of(json.loads(raw)) if kind == JSON else read(raw, kind, MOST)
+            return asked_of(json.loads(raw)) if kind == JSON else read(raw, kind, MOST)
         except (json.JSONDecodeError, RecursionError):
             return read(raw, kind, MOST)  # which says what is wrong with it
 
 
-def predict_fn(proteins: list[Protein], model: EndpointHandler) -> Rows:
-    """The rows of the table for the proteins of a request, in their order."""
-    return model.predictor.rows(proteins)
+def predict_fn(asked: Asked, model: EndpointHandler) -> Rows:
+    """The rows of the table for the proteins of a request, in their order.
+
+    Raises:
+        ValueError: a location to exclude is none of the model's.
+    """
+    predictor = model.predictor
+    with _said_to_the_client():
+        excluded = predictor.task.numbers(asked.exclude)
+    return predictor.answers(asked.proteins, predictor.logits([p.sequence for p in asked.proteins]), excluded)
 
 
 def output_fn(rows: Rows, accept: str) -> str:
@@ -107,20 +113,23 @@ def output_fn(rows: Rows, accept: str) -> str:
         return write(rows, list(rows[0]), answer_kind(accept))
 
 
-def proteins_of(content: Any) -> list[Protein]:
-    """The proteins of a request's decoded JSON, where `inputs` may be FASTA in one text.
+def asked_of(content: Any) -> Asked:
+    """What a request's decoded JSON asks about, where `inputs` may be FASTA in one text.
 
     Raises:
-        ValueError: it holds none, or `parameters`.
+        ValueError: it holds no proteins, or parameters that are not there.
     """
     fields = content if isinstance(content, dict) else {}
-    if fields.get("parameters"):
-        raise ValueError(f"parameters={json.dumps(fields['parameters'])}: there are none to give")
+    parameters = fields.get("parameters") or {}
+    if not isinstance(parameters, dict) or parameters.keys() - {"exclude"}:
+        raise ValueError(f"parameters={json.dumps(parameters)}: there is `exclude` to give, a list of locations")
     inputs = fields.get("inputs")
     with _said_to_the_client():
         if isinstance(inputs, str) and inputs.lstrip().startswith(">"):
-            return read(inputs.encode(), FASTA, MOST)
-        return read(json.dumps(content).encode(), JSON, MOST)
+            asked = read(inputs.encode(), FASTA, MOST)
+        else:
+            asked = read(json.dumps(content).encode(), JSON, MOST)
+        return Asked(asked.proteins, [*asked.exclude, *names_of(parameters.get("exclude", []))])
 
 
 @contextmanager

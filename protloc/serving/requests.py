@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 from protloc.data.fasta import fasta_records
@@ -16,6 +17,7 @@ from protloc.data.seen import Seen
 from protloc.data.tables import plain
 from protloc.data.tabular import table_records
 from protloc.errors import UserError
+from protloc.tasks.labels import BETWEEN, RESERVED
 
 JSON, FASTA, CSV, LINES = "application/json", "text/x-fasta", "text/csv", "application/jsonlines"
 ACCEPTED = {JSON: JSON, FASTA: FASTA, "chemical/seq-aa-fasta": FASTA, "text/plain": FASTA, CSV: CSV}
@@ -23,6 +25,14 @@ ANSWERS = {
     JSON: JSON, CSV: CSV, LINES: LINES, "application/x-ndjson": LINES,
     "*/*": JSON, "application/*": JSON, "text/*": CSV,
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks about: its proteins, and the classes that they cannot have."""
+
+    proteins: list[Protein]
+    exclude: list[str] = field(default_factory=list)
 
 
 class BadInputError(Exception):
@@ -68,8 +78,8 @@ def _quality(part: str) -> float:
     return float(found[1]) if found else 1.0
 
 
-def read(body: bytes, kind: str, max_proteins: int) -> list[Protein]:
-    """The proteins of a request.
+def read(body: bytes, kind: str, max_proteins: int) -> Asked:
+    """What a request asks about.
 
     Args:
         body: as it came.
@@ -79,8 +89,12 @@ def read(body: bytes, kind: str, max_proteins: int) -> list[Protein]:
     Raises:
         BadInputError: it cannot be read, a record is broken, or there are none or too many.
     """
+    exclude: list[str] = []
     try:
-        records = {JSON: _json, FASTA: _fasta, CSV: _csv}[kind](body)
+        content = _content(body) if kind == JSON else None
+        if isinstance(content, dict):
+            exclude = names_of(content.get("exclude", []))
+        records = _json(content) if kind == JSON else {FASTA: _fasta, CSV: _csv}[kind](body)
         proteins: list[Protein] = []
         for record in records:
             if isinstance(record, Broken):
@@ -92,7 +106,20 @@ def read(body: bytes, kind: str, max_proteins: int) -> list[Protein]:
         raise BadInputError(str(error)) from error
     if not proteins:
         raise BadInputError("no proteins in the request")
-    return proteins
+    return Asked(proteins, exclude)
+
+
+def names_of(exclude: Any) -> list[str]:
+    """The classes to be left out: a list of names, or names in one text with commas between them.
+
+    Raises:
+        BadInputError: it is neither.
+    """
+    if isinstance(exclude, str):
+        return [name.strip() for name in exclude.split(",")]
+    if not isinstance(exclude, list) or not all(isinstance(name, str) for name in exclude):
+        raise BadInputError("exclude: a list of locations is needed")
+    return exclude
 
 
 def _fasta(body: bytes) -> Iterator[Protein | Broken]:
@@ -105,11 +132,14 @@ def _csv(body: bytes) -> Iterator[Protein | Broken]:
     return (record for record, _ in table_records(io.BytesIO(body), "request.csv", "id", "sequence"))
 
 
-def _json(body: bytes) -> Iterator[Protein | Broken]:
+def _content(body: bytes) -> Any:
     try:
-        content = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"the body is no JSON: {error}") from error
+
+
+def _json(content: Any) -> Iterator[Protein | Broken]:
     if isinstance(content, dict):
         found = [content[key] for key in ("sequences", "inputs", "proteins", "instances") if key in content]
         if len(found) != 1:
@@ -141,7 +171,8 @@ def _is_text(value: str) -> bool:
 def write(rows: Sequence[dict[str, Any]], columns: Sequence[str], kind: str) -> str:
     """The answer as text.
 
-    JSON: one object a protein, the classes' probabilities together under `probabilities`. CSV: predict.py's table.
+    JSON: one object a protein, its places also as a list, the classes' probabilities under `probabilities`. CSV:
+    predict.py's table.
     """
     if kind == CSV:
         out = io.StringIO()
@@ -151,14 +182,16 @@ def write(rows: Sequence[dict[str, Any]], columns: Sequence[str], kind: str) -> 
         return out.getvalue()
     objects = [_object(row, columns) for row in rows]
     if kind == LINES:
-        return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in objects)
-    return json.dumps(objects, ensure_ascii=False)
+        return "".join(json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n" for each in objects)
+    return json.dumps(objects, ensure_ascii=False, allow_nan=False)
 
 
 def _object(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    names = columns[3:-3]  # the classes stand between `probability` and `length`
+    names = [name for name in columns if name not in RESERVED]
     return {
-        "id": row["id"], "location": row["location"], "probability": row["probability"],
-        "probabilities": {name: row[name] for name in names}, "length": row["length"],
+        "id": row["id"], "location": row["location"], "locations": row["location"].split(BETWEEN),
+        "probability": row["probability"],
+        "probabilities": {name: row[name] for name in names},
+        **({"membrane": row["membrane"]} if "membrane" in row else {}), "length": row["length"],
         "residues_read": row["residues_read"], "warnings": row["warnings"],
     }  # fmt: skip

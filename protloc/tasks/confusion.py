@@ -7,38 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import datasets
-import evaluate
 import numpy as np
 
-
-class LocalizationMetrics(evaluate.Metric):
-    """Accuracy, balanced accuracy, F1, MCC and the figures of each class, as one `evaluate` metric.
-
-    `LocalizationMetrics(num_classes).compute(predictions=, references=)` takes class indices and gives
-
-    - `accuracy`: share of proteins predicted right;
-    - `balanced_accuracy`: mean recall of the classes that occur;
-    - `macro_f1`, `micro_f1`: F1 averaged over the classes that occur or are predicted, and over proteins;
-    - `mcc`: Gorodkin's R_K, the correlation of two class assignments (2004);
-    - `per_class`: a list of `support, precision, recall, f1, mcc`, in the order of the classes;
-    - `confusion_matrix`: C lists of C counts.
-
-    A ratio without a denominator (a class that never occurs) is 0.0.
-    """
-
-    def __init__(self, num_classes: int, **kwargs: Any) -> None:
-        self.num_classes = num_classes
-        super().__init__(keep_in_memory=True, **kwargs)
-
-    def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
-        return evaluate.MetricInfo(
-            description="Figures of a single-label localization classifier.", citation="", features=features
-        )
-
-    def _compute(self, predictions: list[int], references: list[int]) -> dict[str, Any]:
-        return figures(confusion_matrix(np.asarray(references), np.asarray(predictions), self.num_classes))
+from protloc.tasks.sets import ratio
 
 
 def confusion_matrix(references: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
@@ -48,14 +19,14 @@ def confusion_matrix(references: np.ndarray, predictions: np.ndarray, num_classe
 
 
 def figures(matrix: np.ndarray) -> dict[str, Any]:
-    """All figures of `LocalizationMetrics` from a confusion matrix `(C, C)`, as plain Python numbers."""
+    """All figures of `protloc.tasks.metric` from a confusion matrix `(C, C)`, as plain Python numbers."""
     hits, true, predicted = np.diag(matrix), matrix.sum(1), matrix.sum(0)
     total = int(matrix.sum())
-    recall, precision = _ratio(hits, true), _ratio(hits, predicted)
-    f1 = _ratio(2 * hits, true + predicted)
+    recall, precision = ratio(hits, true), ratio(hits, predicted)
+    f1 = ratio(2 * hits, true + predicted)
     seen = true > 0
     met = seen | (predicted > 0)
-    accuracy = float(_ratio(hits.sum(), total))
+    accuracy = float(ratio(hits.sum(), total))
     per_class = [
         {"support": int(t), "precision": float(p), "recall": float(r), "f1": float(f), "mcc": float(m)}
         for t, p, r, f, m in zip(true, precision, recall, f1, _class_mcc(hits, true, predicted, total), strict=True)
@@ -107,9 +78,4 @@ def bootstrap_intervals(
 def _class_mcc(hits: np.ndarray, true: np.ndarray, predicted: np.ndarray, total: int) -> np.ndarray:
     """Each class against all others, shape `(C,)`."""
     hits, true, predicted = (x.astype(float) for x in (hits, true, predicted))
-    return _ratio(hits * total - true * predicted, np.sqrt(true * (total - true) * predicted * (total - predicted)))
-
-
-def _ratio(above: Any, below: Any) -> Any:
-    above, below = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return ratio(hits * total - true * predicted, np.sqrt(true * (total - true) * predicted * (total - predicted)))

@@ -30,7 +30,12 @@ SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_
 
 
 def training_arguments(
-    options: TrainerConfig, logger: LoggerConfig, run_dir: Path, seed: int, steps_per_epoch: int
+    options: TrainerConfig,
+    logger: LoggerConfig,
+    run_dir: Path,
+    seed: int,
+    steps_per_epoch: int,
+    layer_class: str | None = None,
 ) -> TrainingArguments:
     """Everything Trainer is told; `options.args` has the last word.
 
@@ -40,6 +45,7 @@ def training_arguments(
         run_dir: the run's folder; checkpoints go to `checkpoints/` in it.
         seed: of the order of the proteins and of dropout.
         steps_per_epoch: optimizer steps an epoch, for the length of the warm-up.
+        layer_class: with `strategy=fsdp` the class of the layers that are dealt out, one by one.
 
     Raises:
         UserError: transformers refuses the combination. What else cannot work `check_options` has refused by then.
@@ -79,7 +85,7 @@ def training_arguments(
         "disable_tqdm": True,  # protloc draws its own progress
         "activation_checkpointing": options.activation_checkpointing,
         "activation_checkpointing_kwargs": CHECKPOINTING if options.activation_checkpointing else None,
-        **(_sharded(options) if options.strategy == "fsdp" else {}),
+        **(_sharded(options, layer_class) if options.strategy == "fsdp" else {}),
         **(_for_gpu(device, precision) if device.type == "cuda" else {"dataloader_pin_memory": False}),
     }
     try:
@@ -93,7 +99,7 @@ def training_arguments(
     return made
 
 
-def _sharded(options: TrainerConfig) -> dict[str, Any]:
+def _sharded(options: TrainerConfig, layer_class: str | None) -> dict[str, Any]:
     """FSDP2, layer by layer; it recomputes activations by itself."""
     return {
         "fsdp": True,
@@ -101,6 +107,7 @@ def _sharded(options: TrainerConfig) -> dict[str, Any]:
             "version": 2,
             "reshard_after_forward": True,
             "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "transformer_layer_cls_to_wrap": [layer_class],  # what transformers names by itself no ESM-2 holds
             "activation_checkpointing": options.activation_checkpointing,
         },
         "activation_checkpointing": False,

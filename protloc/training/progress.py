@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from protloc.errors import UserError
+from protloc.tasks.task import Figure
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ class TrainingProgress(TrainerCallback):
 
     Args:
         residues_per_epoch: residues read in one pass over the training proteins.
+        headline: the figures that stand in the line of an epoch.
 
     Attributes:
         seconds: time spent in training steps, without evaluation, in seconds.
@@ -29,8 +32,8 @@ class TrainingProgress(TrainerCallback):
         history: Trainer's log entries so far, for the curves.
     """
 
-    def __init__(self, residues_per_epoch: int) -> None:
-        self.residues_per_epoch = residues_per_epoch
+    def __init__(self, residues_per_epoch: int, headline: Sequence[Figure]) -> None:
+        self.residues_per_epoch, self.headline = residues_per_epoch, headline
         self.seconds = self.waited = 0.0
         self.began = 0.0
         self._since = 0.0
@@ -99,10 +102,11 @@ class TrainingProgress(TrainerCallback):
     ) -> None:
         if state.is_world_process_zero and "eval_loss" in metrics and state.epoch is not None:
             log.info(
-                "epoch %.3g of %.3g: training loss %.4f, validation loss %.4f, accuracy %.4f, MCC %.4f "
+                "epoch %.3g of %.3g: training loss %.4f, validation loss %.4f, %s "
                 "(%s residues/s, %.1f %% of the time waiting for data)",
-                state.epoch, state.num_train_epochs, self._loss, metrics["eval_loss"], metrics["eval_accuracy"],
-                metrics["eval_mcc"], f"{self.residues_per_second(state.epoch):,.0f}",
+                state.epoch, state.num_train_epochs, self._loss, metrics["eval_loss"],
+                ", ".join(f"{figure.words} {metrics[f'eval_{figure.name}']:.4f}" for figure in self.headline),
+                f"{self.residues_per_second(state.epoch):,.0f}",
                 100 * self.waited / self.seconds if self.seconds else 0,
             )  # fmt: skip
         self._since = time.perf_counter()

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from protloc.config import TrainConfig
 from protloc.data.corpus import Corpus
 from protloc.data.encoding import ResidueEncoder
-from protloc.data.records import Protein
-from protloc.data.tables import TableWriter
 from protloc.evaluation.card import model_card
-from protloc.evaluation.plots import plot_confusion, plot_curves
+from protloc.evaluation.plots import plot_curves
 from protloc.evaluation.provenance import device_name, git_revision, versions
+from protloc.evaluation.split import Evaluation, cropped, write_predictions
 from protloc.files import write_json, write_text
 from protloc.model.classifier import ProteinClassifier
-from protloc.tasks.decision import columns, rows
+from protloc.tasks.task import Task
 from protloc.training.arguments import precision_of
-from protloc.training.evaluation import Evaluation, cropped
 from protloc.training.trainer import ProteinTrainer
 
 log = logging.getLogger(__name__)
@@ -52,7 +48,8 @@ def run_metrics(
     max_residues = model.config.max_residues
     return {
         **{split: evaluation.figures for split, evaluation in evaluations.items()},
-        "classes": list(corpus.labels.names),
+        "task": corpus.task.name,
+        "classes": list(corpus.task.names),
         "counts": {
             **corpus.counts,
             **{
@@ -96,6 +93,7 @@ def best_epoch(trainer: ProteinTrainer) -> float | None:
 
 def save_model_folder(
     model: ProteinClassifier,
+    task: Task,
     tokenizer: PreTrainedTokenizerBase,
     metrics: dict[str, Any],
     folder: Path,
@@ -103,56 +101,32 @@ def save_model_folder(
 ) -> None:
     """Write what `from_pretrained` and predict.py read, and a card with the measured figures.
 
-    `weights` are the model's where it does not hold them whole itself.
+    `task` has what was fitted on validation; `weights` are the model's where it does not hold them whole itself.
     """
+    model.config.update(task.settings())
     model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
-    write_text(folder / "README.md", model_card(model.config, metrics))
+    write_text(folder / "README.md", model_card(model.config, task, metrics))
 
 
 def write_report(
     run_dir: Path,
     config: TrainConfig,
     trainer: ProteinTrainer,
+    task: Task,
     encoder: ResidueEncoder,
     evaluations: dict[str, Evaluation],
     metrics: dict[str, Any],
 ) -> None:
     """Write `metrics.json`, the plots and, where there are test proteins, their predictions and the mistakes."""
-    names = metrics["classes"]
-    write_json(run_dir / "metrics.json", metrics)
     plot_curves(
-        trainer.state.log_history, config.trainer.monitor, metrics["best_epoch"], run_dir / "training_curves.png"
-    )
+        trainer.state.log_history, [figure.name for figure in task.headline[:2]], config.trainer.monitor,
+        metrics["best_epoch"], run_dir / "training_curves.png",
+    )  # fmt: skip
     split, shown = list(evaluations.items())[-1]
-    title = f"{config.model.name} on {metrics['data']['name']}, {split}: {shown.figures['accuracy']:.1%} right"
-    plot_confusion(np.asarray(shown.figures["confusion_matrix"]), names, title, run_dir / "confusion_matrix.png")
+    first = task.headline[0]
+    said = f"{shown.figures[first.name]:{first.format}} {first.words}"
+    task.draw(shown.figures, f"{config.model.name} on {metrics['data']['name']}, {split}: {said}", run_dir)
     if "test" in evaluations:
-        answers = list(rows(list(_proteins(shown)), shown.logits, names, encoder))
-        _write_table(run_dir / "predictions_test.csv", answers, columns(names))
-        mistakes = list(_mistakes(shown, answers))
-        _write_table(run_dir / "mistakes_test.csv", mistakes, ["id", "true", "predicted", "probability", "length"])
-
-
-def _proteins(evaluation: Evaluation) -> Iterator[Protein]:
-    for row in evaluation.proteins:
-        yield Protein(id=row["id"], sequence=row["sequence"], description="", line=0)
-
-
-def _mistakes(evaluation: Evaluation, answers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The proteins predicted wrong, the surest first: where the labels or the model deserve a look."""
-    pairs = zip(evaluation.proteins["location"], evaluation.proteins["label"], evaluation.logits, answers, strict=True)
-    wrong = [(true, answer) for true, label, logits, answer in pairs if int(np.argmax(logits)) != label]
-    for true, answer in sorted(wrong, key=lambda pair: -pair[1]["probability"]):
-        yield {
-            "id": answer["id"],
-            "true": true,
-            "predicted": answer["location"],
-            "probability": answer["probability"],
-            "length": answer["length"],
-        }
-
-
-def _write_table(path: Path, rows: list[dict[str, Any]], names: list[str]) -> None:
-    with TableWriter(path, names, overwrite=True) as table:
-        table.write(rows)
+        write_predictions(shown, task, encoder, run_dir, "test")
+    write_json(run_dir / "metrics.json", metrics)  # last: a run that has it has come to its end

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from transformers import (
     EarlyStoppingCallback,
-    EvalPrediction,
     PreTrainedTokenizerBase,
     PrinterCallback,
     TrainingArguments,
@@ -26,11 +24,10 @@ from protloc.model.classifier import Head, ProteinClassifier
 from protloc.model.folder import encoder_of
 from protloc.model.forward import Forward
 from protloc.model.layers import can_checkpoint, compile_layers
-from protloc.model.packed import attention_cost, choose_attention
+from protloc.model.packed import choose_attention
 from protloc.model.states import frozen_states
-from protloc.tasks.confusion import LocalizationMetrics
-from protloc.tasks.loss import ClassificationLoss, balanced_weights
 from protloc.training.arguments import precision_of, training_arguments
+from protloc.training.epochs import EpochFigures
 from protloc.training.memory import STATE_TOKENS, pick_max_tokens
 from protloc.training.progress import StatesProgress, TrainingProgress
 from protloc.training.ranks import Ranks
@@ -60,13 +57,12 @@ def build_trainer(
             "larger trainer.batch_size=, or fewer processes"
         )
     steps_per_epoch = max(1, len(corpus.train) // options.batch_size)
-    weights = None
-    if options.class_weights == "balanced":
-        weights = balanced_weights(np.asarray(corpus.train["label"]), len(corpus.labels.names))
+    task = corpus.task
+    task.check_monitor(options.monitor)
     lengths = np.asarray(corpus.train["length"])
-    progress = TrainingProgress(int(lengths.clip(max=encoder.max_residues or lengths.max()).sum()))
-    metrics = LocalizationMetrics(len(corpus.labels.names))
-    args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch)
+    progress = TrainingProgress(int(lengths.clip(max=encoder.max_residues or lengths.max()).sum()), task.headline[:2])
+    layer_class = model.family.layer_class(model.backbone) if options.strategy == "fsdp" else None
+    args = training_arguments(options, config.logger, run_dir, config.seed, steps_per_epoch, layer_class)
     if config.tuning.name == "frozen":
         trained, collator = _head_alone(config, corpus, model, encoder, pad_id, args, ranks)
     else:
@@ -78,15 +74,18 @@ def build_trainer(
         eval_dataset=corpus.validation.select(longest_first(corpus.validation["length"])),
         data_collator=collator,
         processing_class=tokenizer,
-        compute_loss_func=ClassificationLoss(options.label_smoothing, weights),
-        compute_metrics=lambda prediction: summary(metrics, prediction),
+        loss=task.loss(options, np.asarray(corpus.train["label"])),
+        compute_metrics=lambda prediction: task.summary(
+            np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+        ),
         progress=progress,
         data=corpus.fingerprint,
-        quadratic=0.0 if config.tuning.name == "frozen" else attention_cost(model.config.backbone),
+        quadratic=0.0 if config.tuning.name == "frozen" else model.family.attention_cost(model.config.backbone),
     )
     trainer.remove_callback(PrinterCallback)
     if options.patience:
         trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=options.patience))
+    trainer.add_callback(EpochFigures(run_dir, ranks))  # the last: a run that ends by itself is not asked about
     return trainer
 
 
@@ -138,10 +137,3 @@ def _head_alone(
     model.backbone.requires_grad_(False)
     max_tokens = STATE_TOKENS if config.trainer.max_tokens == "auto" else int(config.trainer.max_tokens)
     return Head(model.train()), Collator(store.__getitem__, pad_states, max_tokens)
-
-
-def summary(metrics: LocalizationMetrics, prediction: EvalPrediction) -> dict[str, Any]:
-    """The figures that are one number, for Trainer's log and its choice of the best epoch."""
-    classes = np.asarray(prediction.predictions).argmax(axis=1)
-    figures = metrics.compute(predictions=classes, references=np.asarray(prediction.label_ids))
-    return {name: value for name, value in figures.items() if isinstance(value, float)}

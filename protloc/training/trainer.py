@@ -22,6 +22,7 @@ from transformers.trainer_utils import EvalLoopOutput, rotate_checkpoints
 from protloc.data.batching import BatchOrder, RankBatches, longest_first
 from protloc.errors import UserError
 from protloc.model.classifier import ClassifierOutput
+from protloc.tasks.losses import Loss
 from protloc.training.checkpoints import StopSignal, mark_whole
 from protloc.training.progress import TrainingProgress
 
@@ -32,15 +33,32 @@ class ProteinTrainer(Trainer):
     Args:
         progress: told how long the steps wait for their batches.
         data: fingerprint of the proteins, kept with each checkpoint.
-        quadratic: what attention adds to the cost of a protein, as in `attention_cost`.
+        loss: of a batch.
+        quadratic: what attention adds to the cost of a protein, as in `Family.attention_cost`.
         arguments: of `transformers.Trainer`.
     """
 
-    def __init__(self, *, progress: TrainingProgress, data: str, quadratic: float, **arguments: Any) -> None:
-        super().__init__(**arguments)
+    def __init__(
+        self, *, progress: TrainingProgress, data: str, quadratic: float, loss: Loss, **arguments: Any
+    ) -> None:
+        super().__init__(compute_loss_func=self._loss_of, **arguments)
+        self.loss = loss
         self.progress, self.data, self.quadratic = progress, data, quadratic
         self.add_callback(progress)
         self.add_callback(StopSignal(lambda: self._save_checkpoint(self.model, None), self.args.world_size))
+
+    def _loss_of(
+        self, outputs: ClassifierOutput, labels: Tensor, num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """The loss of a part, as Trainer asks for it."""
+        said = outputs.joined()[:, None] if outputs.members is None else outputs.members
+        return self.loss(said, labels, num_items_in_batch)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Tensor | int | None:
+        """Proteins of the global batch; Trainer would count the cells of the labels."""
+        whole = [{"labels": torch.zeros(len(batch["labels"]), dtype=torch.int64)} for batch in batch_samples]
+        counted: Tensor | int | None = super()._get_num_items_in_batch(whole, device)
+        return counted
 
     def whole_weights(self) -> dict[str, Tensor] | None:
         """All weights on the first process, where the processes share them; None where each has them all."""
@@ -117,7 +135,7 @@ class ProteinTrainer(Trainer):
         with torch.no_grad(), self.compute_loss_context_manager():
             for _ in range(self._spare(parts)):
                 model(**parts[-1])
-            logits = [model(**part).logits.float() for part in parts]
+            logits = [model(**part).joined().float() for part in parts]
         back = torch.tensor(inputs["order"]).argsort().to(logits[0].device)  # the rows' own order
         return None, torch.cat(logits)[back], torch.cat(labels)[back]
 
@@ -129,9 +147,7 @@ class ProteinTrainer(Trainer):
         """
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
         logits, labels = torch.from_numpy(output.predictions), torch.from_numpy(output.label_ids)
-        output.metrics[f"{metric_key_prefix}_loss"] = float(
-            self.compute_loss_func(ClassifierOutput(logits=logits), labels)
-        )
+        output.metrics[f"{metric_key_prefix}_loss"] = float(self.loss(logits[:, None], labels))
         return output
 
     def get_train_dataloader(self) -> DataLoaderShard:
@@ -170,7 +186,7 @@ def without_handlers(worker: int) -> None:
 
 
 def predict_logits(trainer: Trainer, proteins: datasets.Dataset, name: str = "test") -> tuple[np.ndarray, float]:
-    """Logits `(N, C)`, float32, in the order of `proteins`, and the mean loss over them.
+    """Logits `(N, W)`, float32, in the order of `proteins`, and the mean loss over them.
 
     `name` is what the logging service calls them.
     """

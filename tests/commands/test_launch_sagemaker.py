@@ -210,7 +210,7 @@ REFUSED: dict[str, str] = {
     "cluster.role=admin": "cluster.role=admin is no role's ARN",
     f"cluster.job_name={'x' * 64}": f"cluster.job_name={'x' * 64} has 64 characters: SageMaker takes 63",
     "trainer.args.adam_beta3=0.9": "no option 'trainer.args.adam_beta3'; did you mean trainer.args.adam_beta2?",
-    "model.from_scratch.filter=8": "no option 'model.from_scratch.filter'; did you mean filters?",
+    "model.from_scratch.filter=8": "no option 'model.from_scratch.filter'; did you mean model.from_scratch.filters?",
     "trainer.gpus=8": "trainer.gpus=8, but ml.g5.12xlarge has 4",
     "cluster.environment.WANDB_API_KEY=1": "cluster.environment.WANDB_API_KEY looks like a secret",
     "logger=wandb": "logger=wandb needs a key in the container: cluster.wandb_secret=NAME",

@@ -27,7 +27,7 @@ def composed(*overrides: str, name: str = "train") -> Any:
         return options_of(compose(config_name=name, overrides=list(overrides)))
 
 
-PLUGINS = {("experiment", "search"): "optuna", ("cluster", "slurm"): "submitit"}
+PLUGINS = {("cluster", "slurm"): "submitit"}
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
@@ -71,8 +71,6 @@ def test_groups_have_their_types() -> None:
     assert config.data.path == "x"
     assert isinstance(config.logger, WandbLogger)
     assert config.logger.mode == "offline"
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        config.seed = 2
 
 
 def test_an_experiment_changes_the_choice_of_groups() -> None:
@@ -99,7 +97,7 @@ def test_every_option_explains_itself() -> None:
     for schema in SCHEMAS.values():
         assert schema.__doc__
         for f in dataclasses.fields(schema):
-            if not f.type or f.name in ("data", "model", "trainer", "logger", "tuning"):
+            if f.name.startswith("_") or f.name in ("data", "model", "trainer", "logger", "tuning"):
                 continue
             assert f.metadata.get("help"), f"{schema.__name__}.{f.name}"
 

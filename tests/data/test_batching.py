@@ -17,7 +17,7 @@ from protloc.data.batching import (
     shares,
 )
 from protloc.data.encoding import ResidueEncoder
-from protloc.model.backbones.tiny import tiny_tokenizer
+from tests.models import tiny_tokenizer
 
 
 def test_pad_fills_on_the_right() -> None:

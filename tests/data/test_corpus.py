@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from protloc.config import CsvData, FastaData
+from protloc.data.answers import columns
 from protloc.data.corpus import load_corpus
 from protloc.errors import UserError
-from protloc.tasks.decision import columns
 from protloc.tasks.labels import RESERVED, LabelSpace
+from tests.models import SEVERAL
 from tests.scripts import ROOT
 
 
@@ -39,7 +40,7 @@ def test_splits_classes_and_counts(tmp_path: Path) -> None:
     train = fasta(tmp_path, [*records("a", {"Nucleus": 10, "Golgi": 5}), ("low Golgi", "mkv"), ("stop Golgi", "MKR*")])
     test = fasta(tmp_path, [("t1 Golgi", "MA"), ("t2 Nucleus", "MKV")], "test.fasta")
     corpus = load_corpus(options(tmp_path, train, test=test))
-    assert corpus.labels.names == ("Golgi", "Nucleus")
+    assert corpus.task.names == ("Golgi", "Nucleus")
     assert corpus.test is not None
     assert corpus.test["id"][:] == ["t1", "t2"]
     assert corpus.test["label"][:] == [0, 1]
@@ -98,7 +99,7 @@ def test_rows_are_memory_mapped(tmp_path: Path) -> None:
 def test_a_label_pattern(tmp_path: Path, header: str, pattern: str) -> None:
     train = fasta(tmp_path, [(header.format(i=i, c="AB"[i % 2]), "MK" * (i + 1)) for i in range(20)])
     corpus = load_corpus(options(tmp_path, train, label_pattern=pattern))
-    assert corpus.labels.names == ("A", "B")
+    assert corpus.task.names == ("A", "B")
 
 
 def test_the_documented_pattern_works_as_typed(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_the_documented_pattern_works_as_typed(tmp_path: Path) -> None:
         (word,) = shlex.split(typed)
         pattern = OverridesParser.create().parse_override(word).value()
         train = fasta(tmp_path, [(f"p{i} loc={'AB'[i % 2]}; human", "MK" * (i + 1)) for i in range(20)])
-        assert load_corpus(options(tmp_path, train, label_pattern=pattern)).labels.names == ("A", "B"), page
+        assert load_corpus(options(tmp_path, train, label_pattern=pattern)).task.names == ("A", "B"), page
 
 
 def test_a_pattern_that_finds_the_same_everywhere(tmp_path: Path) -> None:
@@ -308,4 +309,4 @@ def test_label_space() -> None:
 
 
 def test_reserved_names_are_the_tables_columns() -> None:
-    assert set(columns(())) == set(RESERVED)
+    assert {*columns(SEVERAL), "true"} - {*SEVERAL.names} == set(RESERVED)

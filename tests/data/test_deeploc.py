@@ -41,7 +41,7 @@ def options(folder: Path, records: list[str], **changes: object) -> DeepLocData:
 
 def test_flag_makes_the_test_split_and_validation_comes_from_the_rest(tmp_path: Path) -> None:
     corpus = load_corpus(options(tmp_path, SMALL))
-    assert corpus.labels.names == ("Cell.membrane", "Cytoplasm", "Nucleus")
+    assert corpus.task.names == ("Cell.membrane", "Cytoplasm", "Nucleus")
     assert corpus.test is not None
     assert list(zip(corpus.test["id"], corpus.test["membrane"], strict=True)) == [("T1", "U"), ("T2", "M")]
     assert sorted([*corpus.train["id"], *corpus.validation["id"]]) == sorted(
@@ -77,7 +77,7 @@ def test_dual_labels_stop(tmp_path: Path) -> None:
 @pytest.mark.parametrize("header", ["X1 Nucleus", "X1 Nucleus-Q", "X1", "X1 Nucleus-S tests"])
 def test_another_header(tmp_path: Path, header: str) -> None:
     given = options(tmp_path, [*SMALL, header])
-    message = f"{given.path}:55: X1: header {header[3:] or '(nothing)'!r} is not `Location-S|M|U [test]`"
+    message = f"{given.path}:55: X1: header {header[3:] or '(nothing)'!r} is not `Location-S|M|U [test]` (data.on_error=skip goes on without)"
     with pytest.raises(UserError, match="^" + re.escape(message) + "$"):
         load_corpus(given)
 
@@ -137,7 +137,7 @@ def test_the_published_file_is_downloaded_once(server: Server, tmp_path: Path) -
     for _ in range(2):
         corpus = load_corpus(given)
         assert corpus.test is not None
-        assert (len(corpus.labels), corpus.counts["dropped_dual_label"]) == (10, 146)
+        assert (len(corpus.task.labels), corpus.counts["dropped_dual_label"]) == (10, 146)
     assert server.requests == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deeploc_data.fasta", "deeploc_data.json", "parsed"]
 
@@ -157,7 +157,7 @@ def test_a_file_changed_since_its_download(server: Server, tmp_path: Path) -> No
     [
         (b">a Nucleus-S\nMK\n", 404, 0, "Not Found"),
         (b">a Nucleus-S\nMK\n", 200, 5, "bytes came|IncompleteRead"),
-        (b"<html>moved</html>", 200, 0, "what came is no FASTA file"),
+        (b"<html>moved</html>", 200, 0, "what came is another kind of file"),
     ],
 )
 def test_a_failed_download(server: Server, tmp_path: Path, body: bytes, status: int, cut: int, reason: str) -> None:
@@ -192,7 +192,7 @@ def test_the_real_single_label_file(tmp_path: Path) -> None:
     corpus = load_corpus(DeepLocData(path=real("deeploc_single_label.fasta"), url="", cache_dir=str(tmp_path)))
     assert corpus.test is not None
     assert (len(corpus.train), len(corpus.validation), len(corpus.test)) == (12_976, 681, 3_394)
-    assert len(corpus.labels) == 10
+    assert len(corpus.task.labels) == 10
 
 
 @pytest.mark.parametrize("choice", ["drop", "first", "error"])

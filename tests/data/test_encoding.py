@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from protloc.data.encoding import ResidueEncoder, crop, kept_ends
-from protloc.model.backbones.tiny import tiny_tokenizer
+from tests.models import tiny_tokenizer
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,15 @@ from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
 from protloc.model.precision import pick_precision
-from tests.models import NAMES, build
+from tests.models import NAMES, SEVERAL, TASK, build
 
 
-@pytest.fixture(params=["tiny", "protbert", "esm2"])
+@pytest.fixture(params=["tiny", "protbert", "esm2", "tiny for several labels"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A saved model folder."""
-    model, tokenizer = build(request.param, tmp_path / "backbone", pooling="light_attention")
+    kind, _, several = request.param.partition(" ")
+    task = SEVERAL if several else TASK
+    model, tokenizer = build(kind, tmp_path / "backbone", pooling="light_attention", task=task)
     model.save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
     return tmp_path / "model"
@@ -50,8 +52,21 @@ def test_answers_do_not_depend_on_batch_or_window(folder: Path) -> None:
             Predictor(saved, device="cpu", precision="fp32", batch_tokens=batch_tokens, window=window), given
         )
         assert [row["id"] for row in together] == [p.id for p in given]
-        for name in NAMES:
+        for name in (*NAMES, *(["membrane"] if saved.task.has_membrane else [])):
             np.testing.assert_allclose([r[name] for r in together], [r[name] for r in alone], atol=1e-5)
+
+
+def test_excluded_classes_are_never_an_answer(folder: Path) -> None:
+    given, saved = proteins(40), load_model(folder)
+    found = rows(Predictor(saved, device="cpu", precision="fp32", exclude=["Nucleus", "Plastid"]), given)
+    assert {row["location"] for row in found} == {"Cytoplasm"}
+    assert all(row["Nucleus"] == row["Plastid"] == 0.0 for row in found)
+    if saved.task == TASK:
+        assert all(row["Cytoplasm"] == 1.0 for row in found)
+    with pytest.raises(UserError, match=r"^exclude: no class 'Plastd'; did you mean Plastid\?$"):
+        Predictor(saved, exclude=["Plastd"])
+    with pytest.raises(UserError, match=r"^exclude: no class is left$"):
+        Predictor(saved, exclude=NAMES)
 
 
 def test_memory_holds_one_window(folder: Path) -> None:
@@ -75,7 +90,7 @@ def test_no_proteins_no_rows(folder: Path) -> None:
 
 
 def test_a_run_folder_will_do(folder: Path) -> None:
-    assert load_model(folder.parent).names == list(NAMES)
+    assert load_model(folder.parent).task in (TASK, SEVERAL)
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
@@ -93,7 +108,7 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
 def test_damaged_weights(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
-    with pytest.raises(UserError, match="cannot be read as a protloc model"):
+    with pytest.raises(UserError, match="cannot be read as safetensors"):
         load_model(folder)
 
 
@@ -109,7 +124,7 @@ def test_another_models_folder(folder: Path, tmp_path: Path) -> None:
     shutil.copy(tmp_path / "backbone" / "config.json", folder / "config.json") if (
         tmp_path / "backbone" / "config.json"
     ).exists() else (folder / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(UserError, match="cannot be read as a protloc model"):
+    with pytest.raises(UserError, match=r"config.json: model_type is .*, must be 'protloc'$"):
         load_model(folder)
 
 

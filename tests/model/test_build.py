@@ -9,7 +9,7 @@ from transformers import BertConfig, BertModel
 from protloc.errors import UserError
 from protloc.model.build import build_model, freeze
 from tests.backbones import write_protbert
-from tests.models import NAMES, TINY, build, model_options
+from tests.models import TASK, TINY, build, model_options
 
 
 def test_backbone_weights_are_the_saved_ones(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_freeze_stops_embeddings_and_the_first_layers(tmp_path: Path) -> None:
 
 def refused(options: object) -> str:
     with pytest.raises(UserError) as caught:
-        build_model(options, NAMES)  # type: ignore[arg-type]
+        build_model(options, TASK)  # type: ignore[arg-type]
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -89,7 +89,7 @@ def test_refuses_the_class_token_where_there_is_none(tmp_path: Path) -> None:
 
 def test_refuses_unknown_options_of_the_encoder(tmp_path: Path) -> None:
     options = model_options("tiny", tmp_path, from_scratch={"model_type": "protloc_conv", "hiden_size": 8})
-    assert refused(options) == "no option 'model.from_scratch.hiden_size'; did you mean hidden_size?"
+    assert refused(options) == "no option 'model.from_scratch.hiden_size'; did you mean model.from_scratch.hidden_size?"
 
 
 def test_towers_of_equal_width(tmp_path: Path) -> None:

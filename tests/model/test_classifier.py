@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from protloc.model.backbones.tiny import ChannelDropout
+from protloc.model.backbones.tiny_encoder import ChannelDropout
 from protloc.model.classifier import ProteinClassifier
 from tests.models import NAMES, build
 

@@ -13,13 +13,13 @@ from transformers import AutoModel
 
 from protloc.data.batching import pack, pad
 from protloc.errors import UserError
-from protloc.model.backbones.esm import FusedIntermediate, fuse
+from protloc.model.backbones.esm_fused import FusedIntermediate, fuse
 from protloc.model.build import build_model
 from protloc.model.classifier import ProteinClassifier
 from protloc.model.folder import encoder_of
-from protloc.model.packed import NAME, Packing, can_pack, choose_attention, packed_attention, runs, unpack
+from protloc.model.packed import NAME, Packing, choose_attention, packed_attention, runs, unpack
 from tests.backbones import write_esm2
-from tests.models import NAMES, build, model_options
+from tests.models import NAMES, TASK, build, model_options
 
 CPU = torch.device("cpu")
 LENGTHS = [7, 40, 1, 23, 23, 90, 40, 2]  # two runs of equal lengths, one protein longer than the crop of 40
@@ -123,7 +123,7 @@ def test_what_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_dropout_in_attention_is_not_packed(tmp_path: Path) -> None:
     model, _ = build("protbert", tmp_path)
     model.config.backbone.attention_probs_dropout_prob = 0.1
-    assert not can_pack(model.config.backbone)
+    assert not model.family.can_pack(model.config.backbone)
     assert ProteinClassifier(model.config).backbone.config._attn_implementation == "sdpa"
 
 
@@ -138,7 +138,7 @@ def test_a_saved_and_loaded_model_packs(tmp_path: Path) -> None:
 
 
 def test_a_loaded_backbone_packs(tmp_path: Path) -> None:
-    model, _ = build_model(model_options("esm2", tmp_path), NAMES)
+    model, _ = build_model(model_options("esm2", tmp_path), TASK)
     assert model.backbone.config._attn_implementation == NAME
     assert isinstance(model.backbone.encoder.layer[0].intermediate, FusedIntermediate)
 

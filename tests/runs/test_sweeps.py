@@ -1,16 +1,15 @@
-"""Sweeps as users run them: the leaderboard, failures, Optuna, submitit."""
+"""Sweeps as users run them: the leaderboard, failures, submitit, Ray; searches: tests/search."""
 
 from __future__ import annotations
 
 import csv
-import json
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.scripts import ROOT, SMALL_TINY, fasta, run
 
 
@@ -44,28 +43,12 @@ def test_a_sweep_ends_with_a_leaderboard_and_a_failure_is_a_row(folder: Path) ->
     assert [row["error"] for row in found[2:]] == ["model.dropout=5.0: must be at most 0.9"] * 2
     assert "Leaderboard" in result.stdout
     assert (folder / "plain" / "leaderboard.png").exists()
-    merged = subprocess.run(
+    merged = forked.run(
         [sys.executable, "-m", "protloc.runs.leaderboard", str(folder / "plain"), "--output", str(folder)],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, check=True,
     )  # fmt: skip
     assert "model.dropout" in merged.stdout
     assert table(folder / "leaderboard.csv") == found
-
-
-@pytest.mark.slow
-def test_optuna_searches_on_validation_and_goes_on(folder: Path) -> None:
-    pytest.importorskip("optuna", reason="needs the extra [sweep]")
-    space = ("experiment=search", "hydra.sweeper.n_trials=2")
-    for count in (2, 4):
-        result = sweep(folder, "search", *space)
-        assert result.returncode == 0, result.stderr
-        with sqlite3.connect(folder / "search" / "search.db") as database:
-            values = [row[0] for row in database.execute("SELECT value FROM trial_values ORDER BY trial_id")]
-        assert len(values) == count
-        runs = sorted((folder / "search").glob("*/metrics.json"))
-        found = [json.loads(path.read_text())["validation"]["mcc"] for path in runs]
-        assert sorted(found) == pytest.approx(sorted(values))
-    assert len(table(folder / "search" / "leaderboard.csv")) == 4
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
+from protloc.sagemaker.invoke import ATTEMPTS
 from tests.sagemaker.aws import BUCKET, REGION, ROLE, WHERE, Aws, assert_refused, host
 from tests.scripts import fasta, run
 from tests.serving.test_server import Server
@@ -200,8 +201,10 @@ def test_an_endpoint_that_stays_busy_is_an_error_and_leaves_no_table(
     aws: Aws, here: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("protloc.sagemaker.invoke.PAUSE", 0.001)
-    aws.runtime = Runtime(server, busy=10**9)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # boto3's own, which wait for seconds between them
+    aws.runtime = runtime = Runtime(server, busy=10**9)
     code, line = host("action=invoke", "endpoint=e", "input=train.fasta", "output=never.csv")
     assert code == 1
     assert line == "ask e about p0 and 59 more: ThrottlingException: slow down"
+    assert runtime.asked == ATTEMPTS
     assert not list(here.glob("*never*"))

@@ -90,7 +90,7 @@ def listens(server: Server) -> bool:
     """Whether it takes connections."""
     try:
         connection(server).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: it waited in the queue of a socket that was closed
         return False
     return True
 

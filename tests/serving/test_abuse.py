@@ -16,11 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from protloc.config import ServeConfig
 from protloc.data.records import Protein
-from tests.models import NAMES, saved
+from tests import forked
+from tests.models import TASK, saved
 from tests.scripts import ROOT
 
 httpx = pytest.importorskip("httpx", reason="needs the extras [serve] and [dev]")
@@ -128,7 +130,7 @@ def test_who_has_read_the_address_may_connect_and_an_unfinished_upload_does_not_
     model_dir: Path,
 ) -> None:
     command = [sys.executable, "-m", "protloc.serving", f"model_dir={model_dir}", "port=0", "device=cpu", "timeout=1"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = forked.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     with process.stderr:
         port = int(process.stderr.readline().split("http://127.0.0.1:")[1].split()[0])
@@ -161,15 +163,18 @@ def test_an_answer_that_is_never_fetched_does_not_hold_the_end_up(model_dir: Pat
 class Stub:
     """A predictor that fails, or waits, in place of answering."""
 
-    names, columns = list(NAMES), ["id"]
+    task, columns = TASK, ["id"]
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error, self.go = error, threading.Event()
 
-    def rows(self, proteins: list[Protein]) -> list[dict[str, Any]]:
+    def logits(self, sequences: list[str]) -> np.ndarray:
         if self.error:
             raise self.error
         assert self.go.wait(60)
+        return np.zeros((len(sequences), 3))
+
+    def answers(self, proteins: list[Protein], logits: np.ndarray, excluded: tuple[int, ...]) -> list[dict[str, Any]]:
         return [{"id": protein.id} for protein in proteins]
 
 

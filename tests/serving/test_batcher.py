@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from protloc.data.records import Protein
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
 from protloc.serving.batcher import Batcher, ClosedError, FullError
@@ -28,11 +28,14 @@ class Slow:
         self.predictor, self.begun, self.go = predictor, threading.Event(), threading.Event()
         self.batches: list[int] = []
 
-    def rows(self, given: list[Protein]) -> list[dict[str, Any]]:
+    def logits(self, given: list[str]) -> np.ndarray:
         self.begun.set()
         assert self.go.wait(30)
         self.batches.append(len(given))
-        return self.predictor.rows(given)
+        return self.predictor.logits(given)
+
+    def answers(self, *arguments: Any) -> list[dict[str, Any]]:
+        return self.predictor.answers(*arguments)
 
 
 @pytest.fixture
@@ -113,7 +116,7 @@ def test_an_error_of_the_model_reaches_its_clients_only(slow: Slow, monkeypatch:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(slow.predictor, "rows", broken)
+        patch.setattr(slow.predictor, "logits", broken)
         with pytest.raises(ZeroDivisionError):
             batcher.submit(proteins(1), 60).result(30)
     assert len(batcher.submit(proteins(1), 60).result(30)) == 1

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from protloc.serving.container import words
+from tests import forked
 from tests.models import saved
 from tests.scripts import ROOT
 
@@ -32,18 +33,21 @@ def instruction(name: str) -> str:
     return str(found)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port that nobody else is given, and that a server can have beside the socket that holds it here."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path, free_port: int) -> dict[str, str]:
     """As SageMaker sets it."""
     return {
         **os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "SM_MODEL_DIR": str(saved(tmp_path / "it's [a] model")), "SAGEMAKER_BIND_TO_PORT": str(free_port()),
+        "SM_MODEL_DIR": str(saved(tmp_path / "it's [a] model")), "SAGEMAKER_BIND_TO_PORT": str(free_port),
         "SAGEMAKER_SAFE_PORT_RANGE": "20000-20999", "PROTLOC_OPTIONS": "device=cpu max_proteins=2",
     }  # fmt: skip
 
@@ -90,10 +94,10 @@ def test_the_image_serves_as_sagemaker_starts_it(container: Any, environment: di
     ],
 )
 def test_what_keeps_it_from_starting(environment: dict[str, str], changes: dict[str, str], message: str) -> None:
-    command = [*json.loads(instruction("ENTRYPOINT")), "serve"]
-    result = subprocess.run(
-        command, cwd=ROOT, env={**environment, **changes}, capture_output=True, text=True, check=False
-    )
+    entry: list[str] = json.loads(instruction("ENTRYPOINT"))
+    assert shutil.which(entry[0], path=environment["PATH"]) == sys.executable
+    command = [sys.executable, *entry[1:], "serve"]
+    result = forked.run(command, cwd=ROOT, env={**environment, **forked.ONE_THREAD, **changes}, capture_output=True)
     assert result.returncode in (1, 2)
     assert result.stderr.startswith(message)
     assert result.stderr.count("\n") == 1

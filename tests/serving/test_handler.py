@@ -18,7 +18,7 @@ from protloc.errors import UserError
 from protloc.model.folder import load_model
 from protloc.serving import handler
 from protloc.serving.bundle import NEEDS, write_inference_code
-from tests.models import NAMES, saved
+from tests.models import NAMES, TASK, saved
 from tests.scripts import fasta, run
 
 ABSENT = (
@@ -161,12 +161,15 @@ def test_every_way_to_give_proteins(plain: Path) -> None:
         ({"inputs": []}, "no proteins in the request"),
         ({}, 'give {"sequences":'),
         (7, "the proteins must be a list"),
-        ({"inputs": "MK", "parameters": {"top_k": 1}}, 'parameters={"top_k": 1}: there are none to give'),
+        (
+            {"inputs": "MK", "parameters": {"top_k": 1}},
+            'parameters={"top_k": 1}: there is `exclude` to give, a list of locations',
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said(content: Any, message: str) -> None:
     with pytest.raises(ValueError) as told:  # noqa: PT011
-        handler.proteins_of(content)
+        handler.asked_of(content)
     assert str(told.value).startswith(message)
     with pytest.raises(ValueError) as told:  # noqa: PT011
         handler.input_fn(json.dumps(content), "application/json")
@@ -215,7 +218,7 @@ def test_the_same_files_again_and_a_model_folder_still(tmp_path: Path, proteins:
     pins = added["code/requirements.txt"].decode().splitlines()
     assert [line.split("==")[0] for line in pins] == list(NEEDS)
     assert f"transformers=={__import__('transformers').__version__}" in pins
-    assert load_model(folder).names == list(NAMES)
+    assert load_model(folder).task == TASK
     assert not any(name.startswith(".") for name in contents(folder))
 
 

@@ -23,6 +23,7 @@ from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
 from protloc.serving.requests import CSV, write
+from tests import forked
 from tests.models import NAMES, proteins, saved
 from tests.scripts import ROOT
 
@@ -36,10 +37,10 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Server:
-    """`python -m protloc.serving` in a process of its own."""
+    """`python -m protloc.serving`, which a client cannot tell from a process of its own (tests/forked.py)."""
 
     def __init__(self, model_dir: Path, *options: str) -> None:
-        self.process = subprocess.Popen(
+        self.process = forked.Popen(
             [sys.executable, "-m", "protloc.serving", f"model_dir={model_dir}", "port=0", "device=cpu",
              "precision=fp32", *options],
             cwd=ROOT, stderr=subprocess.PIPE, text=True,
@@ -248,7 +249,7 @@ def test_a_token_is_asked_for(model_dir: Path) -> None:
 )
 def test_what_keeps_it_from_starting(model_dir: Path, options: list[str], message: str) -> None:
     command = [sys.executable, "-m", "protloc.serving", f"model_dir={model_dir}", *options]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    result = forked.run(command, cwd=ROOT, capture_output=True, timeout=60)
     assert result.returncode in (1, 2)
     assert result.stderr.startswith(message)
     assert "Traceback" not in result.stderr
@@ -257,7 +258,7 @@ def test_what_keeps_it_from_starting(model_dir: Path, options: list[str], messag
 def test_a_port_that_is_taken(server: Server, model_dir: Path) -> None:
     port = server.url.rpartition(":")[2]
     command = [sys.executable, "-m", "protloc.serving", f"model_dir={model_dir}", f"port={port}"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    result = forked.run(command, cwd=ROOT, capture_output=True, timeout=60)
     assert (result.returncode, result.stderr) == (1, f"error: host=127.0.0.1 port={port}: Address already in use\n")
 
 

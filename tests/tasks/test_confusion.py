@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from protloc.tasks.confusion import LocalizationMetrics, bootstrap_intervals, confusion_matrix, figures, r_k
+from protloc.tasks.confusion import bootstrap_intervals, confusion_matrix, figures, r_k
+from protloc.tasks.metric import LocalizationMetrics
 
 
 def test_figures_agree_with_scikit_learn() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import forked
 from tests.scripts import ROOT, fasta, run
 from tests.small_runs import STILL, assert_same_figures, assert_same_weights, figures, words
 
@@ -27,14 +28,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """train.py in the background, in a process group of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PROTLOC_CACHE": str(folder / "cache")}
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *arguments], cwd=folder, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
-    )  # fmt: skip
+def start(folder: Path, *arguments: str, fresh: bool = False) -> subprocess.Popen[str]:
+    """train.py in the background, in a process group of its own; see scripts.run."""
+    options: dict[str, Any] = {"cwd": folder, "text": True, "start_new_session": True}
+    options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    options["env"] = {**os.environ, **forked.ONE_THREAD, "PROTLOC_CACHE": str(folder / "cache")}
+    command = [sys.executable, str(ROOT / "train.py"), *arguments]
+    if not fresh:
+        return forked.Popen(command, **options)
+    # SIGINT is ignored where tests run in the background.
+    return subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
 
 
 def wait_until(condition: Any, process: subprocess.Popen[str], seconds: float = 120) -> None:
@@ -110,7 +113,7 @@ def test_sigterm_then_resume_ends_as_if_nothing_had_happened(
 def test_kill_in_a_step_and_in_a_checkpoint_then_resume(folder: Path, tmp_path: Path) -> None:
     """With dropout: the random states go on too."""
     out = tmp_path / "killed"
-    process = start(folder, *words(out, *LONGER))
+    process = start(folder, *words(out, *LONGER), fresh=True)
     wait_until(lambda: len(list((out / "checkpoints").glob("*/complete.json"))) == 2, process)
     process.kill()
     process.communicate()
@@ -153,7 +156,7 @@ def test_other_proteins_are_no_resume(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_rank_ends_the_run(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = start(folder, *words(out, "trainer.processes=2", "trainer.epochs=50"))
+    process = start(folder, *words(out, "trainer.processes=2", "trainer.epochs=50"), fresh=True)
     wait_until(lambda: list(out.glob("checkpoints/*/complete.json")), process)
     children = descendants(process.pid)
     ranks = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
@@ -169,7 +172,7 @@ def test_ctrl_c_ends_a_sweep(folder: Path, tmp_path: Path) -> None:
     arguments = [word for word in words(tmp_path / "x") if not word.startswith("hydra")]
     process = start(
         folder, "-m", *arguments, "trainer.processes=2", "trainer.epochs=50", "seed=1,2",
-        f"hydra.sweep.dir={tmp_path / 'sweep'}",
+        f"hydra.sweep.dir={tmp_path / 'sweep'}", fresh=True,
     )  # fmt: skip
     wait_until(lambda: list((tmp_path / "sweep").glob("0/checkpoints/*/complete.json")), process)
     children = descendants(process.pid)

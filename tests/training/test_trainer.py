@@ -20,15 +20,14 @@ from protloc.config import DataConfig, LoggerConfig, TrainConfig, TrainerConfig,
 from protloc.data.batching import longest_first
 from protloc.data.corpus import Corpus
 from protloc.errors import UserError
-from protloc.model.backbones.tiny import ChannelDropout
-from protloc.model.classifier import ClassifierOutput
-from protloc.tasks.labels import LabelSpace
-from protloc.tasks.loss import ClassificationLoss, balanced_weights
+from protloc.model.backbones.tiny_encoder import ChannelDropout
+from protloc.tasks.losses import CrossEntropy, balanced_weights
+from protloc.tasks.task import Task
 from protloc.training.checkpoints import COMPLETE
 from protloc.training.ranks import Ranks
 from protloc.training.setup import build_trainer
 from protloc.training.trainer import ProteinTrainer, predict_logits
-from tests.models import NAMES, build, model_options
+from tests.models import NAMES, SEVERAL, TASK, build, model_options
 
 TRAINER = TrainerConfig(
     epochs=1, batch_size=8, learning_rate=1e-2, weight_decay=0.0, warmup=0.0, schedule="constant",
@@ -47,17 +46,28 @@ def proteins(count: int, seed: int = 0) -> datasets.Dataset:
     return datasets.Dataset.from_list([{**row, "length": len(row["sequence"])} for row in rows])
 
 
-def corpus(count: int = 24) -> Corpus:
+def several(rows: datasets.Dataset) -> datasets.Dataset:
+    """The proteins with a second place for every fourth, and a membrane for every third."""
+    places = [f"{place}|Plastid" if i % 4 == 0 and place != "Plastid" else place
+              for i, place in enumerate(rows["location"])]  # fmt: skip
+    targets = SEVERAL.targets(places, ["SMU"[i % 3] for i in range(len(places))])
+    return rows.remove_columns(["label", "location"]).add_column("location", places).add_column("label", list(targets))
+
+
+def corpus(count: int = 24, task: Task = TASK) -> Corpus:
     """A corpus in memory."""
-    labels = LabelSpace(NAMES)
-    return Corpus(proteins(count), proteins(12, seed=1), None, labels, {"train": count}, [], "0" * 64, "made up")
+    train, validation = proteins(count), proteins(12, seed=1)
+    if task == SEVERAL:
+        train, validation = several(train), several(validation)
+    return Corpus(train, validation, None, task, {"train": count}, [], "0" * 64, "made up")
 
 
 def trainer_for(
     run_dir: Path, kind: str = "tiny", *, data: Corpus | None = None, tuning: str = "full", **changes: object
 ) -> ProteinTrainer:
     """A trainer on a small model, its dropout off."""
-    model, tokenizer = build(kind, run_dir / "backbone", dropout=0.0)
+    data = data or corpus()
+    model, tokenizer = build(kind, run_dir / "backbone", dropout=0.0, task=data.task)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout | ChannelDropout):
             module.p = 0.0
@@ -65,14 +75,18 @@ def trainer_for(
     kept = DataConfig(cache_dir=str(run_dir / "cache"))
     chosen = model_options(kind, run_dir / "backbone")
     config = TrainConfig(kept, chosen, options, LoggerConfig(), TuningConfig(tuning), seed=3)
-    return build_trainer(config, data or corpus(), model.train(), tokenizer, run_dir, Ranks(PartialState(cpu=True)))
+    return build_trainer(config, data, model.train(), tokenizer, run_dir, Ranks(PartialState(cpu=True)))
 
 
 @pytest.mark.parametrize("class_weights", ["none", "balanced"])
-def test_loss_and_gradient_do_not_depend_on_accumulation(class_weights: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", [TASK, SEVERAL], ids=["single", "multilabel"])
+def test_loss_and_gradient_do_not_depend_on_accumulation(task: Task, class_weights: str, tmp_path: Path) -> None:
     seen = []
+    data = corpus(task=task)
     for max_tokens in (10_000, 200, 60):  # whole, in two or three parts, protein by protein
-        trainer = trainer_for(tmp_path / str(max_tokens), max_tokens=max_tokens, class_weights=class_weights)
+        trainer = trainer_for(
+            tmp_path / str(max_tokens), data=data, max_tokens=max_tokens, class_weights=class_weights, focal_gamma=0.5
+        )
         trainer.args.logging_steps = 1
         trainer.args.train_sampling_strategy = "sequential"
         trainer.train()
@@ -94,6 +108,21 @@ def test_first_loss_is_that_of_the_formula(tmp_path: Path) -> None:
     trainer.args.logging_steps = 1
     trainer.train()
     assert trainer.state.log_history[0]["loss"] == pytest.approx(math.log(3), abs=1e-4)
+
+
+def test_several_places_and_the_membrane_are_learnt(tmp_path: Path) -> None:
+    data = corpus(240, SEVERAL)
+    trainer = trainer_for(tmp_path, data=data, epochs=8, learning_rate=1e-2, monitor="micro_f1")
+    trainer.train()
+    logits, loss = predict_logits(trainer, data.validation)
+    assert logits.shape == (12, 4)
+    assert loss == pytest.approx(
+        trainer.loss(torch.tensor(logits)[:, None], torch.tensor(data.validation["label"][:])).item(), rel=1e-5
+    )
+    targets = np.asarray(data.validation["label"])
+    figures = data.task.fitted(logits, targets).figures(logits, targets)
+    assert figures["micro_f1"] > 0.8
+    assert figures["membrane"]["proteins"] == 8
 
 
 @pytest.mark.parametrize("kind", ["tiny", "protbert", "esm2"])
@@ -127,7 +156,7 @@ def test_logits_come_back_in_the_order_of_the_data(tmp_path: Path) -> None:
     logits, loss = predict_logits(trainer, data)
     one_by_one = np.concatenate([predict_logits(trainer, data.select([i]))[0] for i in range(11)])
     np.testing.assert_allclose(logits, one_by_one, atol=1e-5)
-    smoothed = ClassificationLoss(0.1)(ClassifierOutput(logits=torch.tensor(logits)), torch.tensor(data["label"]))
+    smoothed = CrossEntropy(3, 0.1)(torch.tensor(logits)[:, None], torch.tensor(data["label"][:]))
     assert loss == pytest.approx(smoothed.item(), rel=1e-5)
 
 
@@ -171,7 +200,7 @@ def test_more_gpus_than_there_are(tmp_path: Path) -> None:
 
 def test_balanced_weights_have_mean_one_over_the_proteins() -> None:
     labels = np.array([0, 0, 0, 0, 0, 0, 2, 2])
-    weights = balanced_weights(labels, 3)
+    weights = balanced_weights(np.bincount(labels, minlength=3))
     assert weights.tolist() == pytest.approx([8 / 12, 0.0, 2.0])
     assert weights.numpy()[labels].mean() == pytest.approx(1.0)
 

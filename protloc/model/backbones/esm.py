@@ -1,26 +1,27 @@
-"""What transformers' ESM-2 does in five steps, in one."""
+"""ESM: ESM-2 with rotary positions, ESM-1b with learned ones."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-from transformers import PreTrainedModel
-from transformers.models.esm.modeling_esm import EsmIntermediate
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from protloc.model.backbones.family import Family
 
 
-class FusedIntermediate(EsmIntermediate):
-    """ESM-2's wide layer with PyTorch's own exact GELU.
+class Esm(Family):
+    """transformers' `EsmModel`."""
 
-    transformers writes the function out, in five steps over the model's widest states: each is read, written and kept
-    for the backward pass, and in half precision rounded.
-    """
+    model_type = "esm"
+    packs = True
 
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        """From `(..., D)` to `(..., inner)`."""
-        return nn.functional.gelu(self.dense(hidden_states))
+    def adapt(self, backbone: PreTrainedModel) -> None:
+        """Also without its contact head, to which a classification loss gives no gradient; and faster."""
+        if hasattr(backbone, "contact_head"):
+            del backbone.contact_head
+        super().adapt(backbone)
+        from protloc.model.backbones.esm_fused import fuse  # its model's code takes a while to import
 
+        fuse(backbone)
 
-def fuse(backbone: PreTrainedModel) -> None:
-    """Let an ESM-2 backbone compute its GELUs in one step each, in place; weights and names stay."""
-    for module in backbone.modules():
-        if type(module) is EsmIntermediate:
-            module.__class__ = FusedIntermediate
+    def first_position(self, config: PreTrainedConfig) -> int:
+        """Learned positions begin behind the padding's; rotary ones count from 0."""
+        return 0 if config.position_embedding_type == "rotary" else config.pad_token_id + 1
