@@ -7,7 +7,7 @@ import difflib
 import re
 from typing import Any, NoReturn
 
-from protloc.config import no_option
+from protloc.config import no_option, typed
 from protloc.errors import UserError
 
 EXTRAS = {"submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
@@ -42,6 +42,9 @@ def mistake(error: BaseException) -> str | None:
     if isinstance(error, MissingConfigException):
         return _no_config(error)
     if isinstance(error, OverrideParseException):
+        name, found, value = str(error.override).partition("=")
+        if found and not value.startswith(("[", "{", '"', "'")):
+            return f"cannot read {error.override!r}: type {typed(name, value)}"
         return f"cannot read {error.override!r}: give name=value, and quote special characters: 'name=\"a, b\"'"
     if isinstance(error, ConfigCompositionException) and isinstance(error.__cause__, OmegaConfBaseException):
         error = error.__cause__

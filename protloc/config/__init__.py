@@ -9,7 +9,7 @@ from protloc.config.cluster import ClusterConfig, TunerConfig
 from protloc.config.data import CsvData, DataConfig, DeepLoc2Data, DeepLocData, DemoData, FastaData
 from protloc.config.hosting import HostConfig
 from protloc.config.model import ModelConfig, Recipe, TuningConfig
-from protloc.config.option import MISSING, no_option, option, problems
+from protloc.config.option import MISSING, no_option, option, problems, typed
 from protloc.config.scripts import DeployConfig, LaunchConfig, PredictConfig, ServeConfig, TrainConfig
 from protloc.config.search import SearchConfig
 from protloc.config.trainer import LoggerConfig, TrainerConfig, WandbLogger, maximized
@@ -41,4 +41,5 @@ __all__ = [
     "no_option",
     "option",
     "problems",
+    "typed",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import field, fields, is_dataclass
 from typing import Any
@@ -48,3 +50,11 @@ def no_option(name: str, there: list[str]) -> str:
     prefix = f"{parent}." if parent else ""
     near = difflib.get_close_matches(key, there, 1)
     return f"no option {name!r}; " + (f"did you mean {prefix}{near[0]}?" if near else f"there are: {', '.join(there)}")
+
+
+def typed(name: str, value: str) -> str:
+    """An option as it is to be typed, in the quotes that the shell and Hydra want."""
+    if re.fullmatch(r"[A-Za-z_./][\w./:+%@-]*", value) and value.lower() not in ("null", "true", "false", "nan", "inf"):
+        return f"{name}={value}"
+    escaped = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), value)
+    return shlex.quote(f'{name}="{escaped}"')

@@ -105,7 +105,8 @@ def _labelled_fasta(path: str, pattern: str) -> Iterator[Labelled | Broken]:
 def _labelled_table(path: str, columns: tuple[str, str, str, str]) -> Iterator[Labelled | Broken]:
     id_column, sequence_column, label_column, split_column = columns
     others = [label_column, *filter(None, [split_column])]
-    for record, cells in read_table(path, id_column, sequence_column, others):
+    options = [f"data.{name}_column" for name in ("id", "sequence", "label", "split")]
+    for record, cells in read_table(path, id_column, sequence_column, others, options):
         if isinstance(record, Broken):
             yield record
             continue

@@ -22,7 +22,7 @@ def read_proteins(path: str, *, id_column: str = "id", sequence_column: str = "s
     Raises:
         UserError: see `read_fasta` and `read_table`.
     """
-    for record, _ in read_rows(path, id_column=id_column, sequence_column=sequence_column):
+    for record, _ in _rows(path, [id_column, sequence_column], ()):
         yield record
 
 
@@ -32,10 +32,16 @@ def read_rows(
     """As `read_proteins`, with what else the file says of each: other columns; of FASTA `description` alone.
 
     Raises:
-        UserError: also where one of `others` is not there.
+        UserError: also where one of `others` is not there; it says what to type for predict.py.
     """
+    options = ["id_column", "sequence_column", *("keep" for _ in others)]
+    return _rows(path, [id_column, sequence_column, *others], options)
+
+
+def _rows(path: str, columns: Sequence[str], options: Sequence[str]) -> Iterator[Row]:
+    id_column, sequence_column, *others = columns
     if is_table(path):
-        yield from read_table(path, id_column, sequence_column, others)
+        yield from read_table(path, id_column, sequence_column, others, options)
         return
     for name in others:
         if name != "description":

@@ -8,9 +8,11 @@ import io
 import itertools
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from protloc.config import typed
 from protloc.data import streams
 from protloc.data.records import Broken, Protein, check
 from protloc.data.seen import Seen
@@ -32,7 +34,9 @@ def is_table(path: str) -> bool:
     return path.lower().endswith(ENDINGS)
 
 
-def read_table(path: str, id_column: str, sequence_column: str, others: Sequence[str] = ()) -> Iterator[Row]:
+def read_table(
+    path: str, id_column: str, sequence_column: str, others: Sequence[str] = (), options: Sequence[str] = ()
+) -> Iterator[Row]:
     """The records of a table in order, with the text of other columns.
 
     Args:
@@ -40,6 +44,7 @@ def read_table(path: str, id_column: str, sequence_column: str, others: Sequence
         id_column: column with the protein's name.
         sequence_column: column with its residues.
         others: columns to be given as they are, empty where the cell is.
+        options: what names these columns on the command line, in their order, for messages.
 
     Yields:
         The protein, or why it cannot be used, and `{column: text}` of `others`.
@@ -48,17 +53,18 @@ def read_table(path: str, id_column: str, sequence_column: str, others: Sequence
         UserError: the file cannot be read, lacks a column, or has no rows.
     """
     if path.lower().endswith(".parquet"):
-        yield from _checked(_parquet(path, [id_column, sequence_column, *others]), path, others)
+        yield from _checked(_parquet(path, [id_column, sequence_column, *others], options), path, others)
         return
     with open_bytes(path) as stream:
-        yield from table_records(stream, path, id_column, sequence_column, others)
+        yield from table_records(stream, path, id_column, sequence_column, others, options)
 
 
 def table_records(
-    stream: BinaryIO, name: str, id_column: str, sequence_column: str, others: Sequence[str] = ()
-) -> Iterator[Row]:
+    stream: BinaryIO, name: str, id_column: str, sequence_column: str, others: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> Iterator[Row]:  # fmt: skip
     """As `read_table`, from an open file; `name` says whether it is CSV or TSV, and stands in messages."""
-    yield from _checked(_delimited(stream, name, [id_column, sequence_column, *others]), name, others)
+    yield from _checked(_delimited(stream, name, [id_column, sequence_column, *others], options), name, others)
 
 
 def _checked(cells: Cells, name: str, others: Sequence[str]) -> Iterator[Row]:
@@ -77,23 +83,32 @@ def _checked(cells: Cells, name: str, others: Sequence[str]) -> Iterator[Row]:
         raise UserError(f"{name}: no rows below the column names")
 
 
-def _places(path: str, wanted: Sequence[str], there: Sequence[str]) -> list[int]:
+def _places(path: str, wanted: Sequence[str], there: Sequence[str], options: Sequence[str]) -> list[int]:
     """Where the wanted columns are.
 
     Raises:
-        UserError: one is not there, or twice.
+        UserError: one is not there, or twice; with the words to type.
     """
-    for name in wanted:
+    for name, option in zip_longest(wanted, options[: len(wanted)]):
         if name not in there:
-            near = difflib.get_close_matches(name, there, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            near = _nearest(name, there)
+            hint = f"did you mean {near!r}? " if near else ""
+            if option:
+                hint += f"type {typed(option, near)}; " if near else f"name it by {option}=; "
             raise UserError(f"{path}: no column {name!r}; {hint}there are: {', '.join(there)}")
         if there.count(name) > 1:
             raise UserError(f"{path}: {there.count(name)} columns are named {name!r}; rename all but one")
     return [there.index(name) for name in wanted]
 
 
-def _delimited(stream: BinaryIO, name: str, wanted: Sequence[str]) -> Cells:
+def _nearest(name: str, there: Sequence[str]) -> str:
+    """The column that is named most alike, or holds the name; empty where none does."""
+    known = {column.casefold(): column for column in reversed(there)}
+    near = difflib.get_close_matches(name.casefold(), known, 1) or [c for c in known if name.casefold() in c]
+    return known[near[0]] if near else ""
+
+
+def _delimited(stream: BinaryIO, name: str, wanted: Sequence[str], options: Sequence[str]) -> Cells:
     csv.field_size_limit(streams.LONGEST)  # by itself it is 131,072 characters: a protein may be longer
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     lines = TextLines(text, name)
@@ -103,7 +118,7 @@ def _delimited(stream: BinaryIO, name: str, wanted: Sequence[str]) -> Cells:
         delimiter = "\t" if ".tsv" in Path(name).name.lower() else max(",;", key=first.count)
         reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
         names = [title.strip() for title in next(reader, [])]
-        places = _places(name, wanted, names)
+        places = _places(name, wanted, names, options)
         line = reader.line_num + 1
         lines.next_record()
         for values in reader:
@@ -121,7 +136,7 @@ def _delimited(stream: BinaryIO, name: str, wanted: Sequence[str]) -> Cells:
         text.detach()
 
 
-def _parquet(path: str, wanted: Sequence[str]) -> Cells:
+def _parquet(path: str, wanted: Sequence[str], options: Sequence[str]) -> Cells:
     """Only the columns that are asked for are read: what is wrong with another harms nobody."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -131,7 +146,7 @@ def _parquet(path: str, wanted: Sequence[str]) -> Cells:
     line = 0
     try:
         with pq.ParquetFile(path) as file:
-            _places(path, wanted, file.schema_arrow.names)
+            _places(path, wanted, file.schema_arrow.names, options)
             for batch in file.iter_batches(batch_size=1024, columns=list(dict.fromkeys(wanted))):
                 for cells in zip(*(_texts(batch.column(name)) for name in wanted), strict=True):
                     line += 1

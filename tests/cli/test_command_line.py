@@ -27,6 +27,11 @@ MISTAKES = [
     ("trainer.epochs=0", "trainer.epochs=0.0: must be at least 0.01"),
     ("model.dropout=2", "model.dropout=2.0: must be at most 0.9"),
     ("data.dual_labels=drop", "no option 'data.dual_labels'; there are: limit"),
+    (
+        "data.url=Subcellular location [CC]",
+        "cannot read 'data.url=Subcellular location [CC]': type 'data.url=\"Subcellular location [CC]\"'",
+    ),
+    ("data.url=[a", "cannot read 'data.url=[a': give name=value, and quote special characters: "),
     ("seed=1,2", "'seed=1,2' gives several values: add -m for a run with each, or write a list as [a,b]"),
     ("--modle", "unrecognized arguments: --modle; options are given as name=value, see --help"),
     ("trainer.args.logging_step=3", "no option 'trainer.args.logging_step'; did you mean trainer.args.logging_steps?"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from protloc.config import DeepLocData, LaunchConfig, TrainConfig, TrainerConfig, WandbLogger, problems
+from protloc.config import DeepLocData, LaunchConfig, TrainConfig, TrainerConfig, WandbLogger, problems, typed
 from protloc.config.schemas import SCHEMAS, options_of, register_schemas
 from protloc.files import conf_dir
 from tests.scripts import ROOT
@@ -107,3 +109,12 @@ def test_configuration_page_is_current() -> None:
 
     written = ROOT / "docs" / "configuration.md"
     assert written.read_text() == page(), "run: python -m protloc.config.page > docs/configuration.md"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Entry", "Subcellular location [CC]", "it's", 'a"b', "x,y", "a\\b", "a\\", 'q\\"', "", "é", "1e5", "null", " x "],
+)
+def test_what_is_to_be_typed_arrives(value: str) -> None:
+    (word,) = shlex.split(typed("data.label_column", value))
+    assert OverridesParser.create().parse_override(word).value() == value

@@ -77,8 +77,10 @@ def test_dual_labels_stop(tmp_path: Path) -> None:
 @pytest.mark.parametrize("header", ["X1 Nucleus", "X1 Nucleus-Q", "X1", "X1 Nucleus-S tests"])
 def test_another_header(tmp_path: Path, header: str) -> None:
     given = options(tmp_path, [*SMALL, header])
-    wrong = f"header {header[3:] or '(nothing)'!r} is not `Location-S|M|U [test]`"
-    message = f"{given.path}:55: X1: {wrong} (data.on_error=skip goes on without)"
+    message = (
+        f"{given.path}:55: X1: header {header[3:] or '(nothing)'!r} is not `Location-S|M|U [test]` "
+        "(data.on_error=skip goes on without)"
+    )
     with pytest.raises(UserError, match="^" + re.escape(message) + "$"):
         load_corpus(given)
 

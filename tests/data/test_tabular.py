@@ -150,3 +150,29 @@ def test_two_columns_of_one_name(tmp_path: Path, ending: str) -> None:
     if ending == ".csv":  # `note` is not asked for
         path.write_text(path.read_text().replace("sequence,note,sequence", "sequence,note,other"))
         assert list(read_table(str(path), "id", "sequence")) == [(Protein("a", "MK", "", 2), {})]
+
+
+@pytest.mark.parametrize(
+    ("columns", "others", "message"),
+    [
+        (
+            ["Entry", "Sequence", "Subcellular location [CC]"], ["location"],
+            "no column 'id'; name it by data.id_column=; there are: Entry, Sequence, Subcellular location [CC]",
+        ),
+        (
+            ["id", "Sequence", "Subcellular location [CC]"], ["location"],
+            "no column 'sequence'; did you mean 'Sequence'? type data.sequence_column=Sequence; there are: ",
+        ),
+        (
+            ["id", "sequence", "Subcellular location [CC]"], ["location"],
+            "no column 'location'; did you mean 'Subcellular location [CC]'? "
+            "type 'data.label_column=\"Subcellular location [CC]\"'; there are: ",
+        ),
+    ],
+)  # fmt: skip
+def test_the_words_to_type(tmp_path: Path, columns: list[str], others: list[str], message: str) -> None:
+    path = tmp_path / "p.tsv"
+    path.write_text("\t".join(columns) + "\n" + "\t".join("MKV" for _ in columns) + "\n")
+    options = ["data.id_column", "data.sequence_column", "data.label_column"]
+    with pytest.raises(UserError, match="^" + re.escape(f"{path}: {message}")):
+        list(read_table(str(path), "id", "sequence", others, options))
