@@ -182,7 +182,7 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
             body = await _body(request, config)
             asked = await _aside(len(body) > SMALL_BODY, _asked, body, kind, config)
             proteins = asked.proteins
-            excluded = _numbers(predictor.task, [*asked.exclude, *request.query_params.getlist("exclude")])
+            excluded = _numbers(predictor.task, [*asked.exclude, *_excluded(request)])
             residues = sum(len(protein.sequence) for protein in proteins)
             request.state.counts = {"proteins": len(proteins), "residues": residues}
             waiting = asyncio.wrap_future(batcher.submit(proteins, config.timeout, excluded))
@@ -242,6 +242,14 @@ def _asked(body: bytes, kind: str, config: ServeConfig) -> Asked:
     if sum(len(protein.sequence) for protein in asked.proteins) > config.max_residues:
         raise BadInputError(f"more than {config.max_residues:,} residues in a request: send several", 413)
     return asked
+
+
+def _excluded(request: Request) -> list[str]:
+    """What the address leaves out; a parameter that is misspelt must not be passed over."""
+    unknown = sorted(request.query_params.keys() - {"exclude"})
+    if unknown:
+        raise BadInputError(f"no parameter {unknown[0][:40]!a} in the address; there is exclude")
+    return request.query_params.getlist("exclude")
 
 
 def _numbers(task: Task, exclude: list[str]) -> tuple[int, ...]:

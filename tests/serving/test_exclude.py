@@ -82,6 +82,12 @@ def test_what_cannot_be_left_out(server: Server, exclude: Any, message: str) -> 
     assert (answer.status_code, answer.json()) == (400, {"error": message})
 
 
+def test_a_parameter_that_is_misspelt(server: Server) -> None:
+    answer = httpx.post(f"{server.url}/invocations?exlude=Plastid", json={"sequences": ["MKV"]})
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "no parameter 'exlude' in the address; there is exclude"}
+
+
 def test_the_model_says_what_its_answers_mean(server: Server) -> None:
     model = httpx.get(f"{server.url}/model").json()
     assert (model["task"], model["classes"], model["membrane_threshold"]) == ("multilabel", list(NAMES), 0.4)
