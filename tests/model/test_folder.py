@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from protloc.errors import UserError
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
 from tests.models import SEVERAL, build, proteins
-from tests.scripts import ROOT
+from tests.scripts import run
 
 
 def saved(folder: Path, kind: str = "tiny") -> Path:
@@ -220,10 +218,9 @@ def test_nothing_in_a_folder_runs_or_asks(folder: Path, file: str, changes: dict
         (folder / file).write_text("{}")
     change(folder / file, **changes)
     (tmp_path / "x.fasta").write_text(">a\nMKVLA\n")
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "predict.py"), f"model_dir={folder}", f"input={tmp_path}/x.fasta", "output=-"],
-        cwd=folder, input="y\n" * 9, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    result = run(
+        "predict.py", f"model_dir={folder}", f"input={tmp_path}/x.fasta", "output=-", cwd=folder, stdin="y\n" * 9
+    )
     assert not mark.exists()
     assert result.returncode == 0, result.stderr
     assert "[y/N]" not in result.stdout + result.stderr

@@ -15,6 +15,7 @@ pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
 from protloc.inference.predictor import Predictor
 from protloc.model.folder import load_model
+from protloc.serving.handler import EndpointHandler
 from tests.models import NAMES, SEVERAL, proteins, saved
 from tests.serving.test_server import Server
 
@@ -80,6 +81,18 @@ def test_what_a_request_leaves_out_is_no_matter_to_others(server: Server) -> Non
 def test_what_cannot_be_left_out(server: Server, exclude: Any, message: str) -> None:
     answer = server.post(json.dumps({"sequences": ["MKV"], "exclude": exclude}))
     assert (answer.status_code, answer.json()) == (400, {"error": message})
+
+
+def test_the_endpoint_s_handler(model_dir: Path) -> None:
+    handler = EndpointHandler(model_dir)
+    given = [p.sequence for p in proteins(12)]
+    plain = handler({"inputs": given})
+    assert {"locations", "membrane"} <= set(plain[0])
+    assert [row["location"].split("|") for row in plain] == [row["locations"] for row in plain]
+    left = handler({"inputs": given, "parameters": {"exclude": ["Nucleus", "Plastid"]}})
+    assert {row["location"] for row in left} == {"Cytoplasm"}
+    with pytest.raises(ValueError, match="exclude: no class 'Plastd'"):
+        handler({"inputs": given, "exclude": ["Plastd"]})
 
 
 def test_a_parameter_that_is_misspelt(server: Server) -> None:

@@ -44,7 +44,7 @@ def drawn(operation: Any, mode: Any) -> Counter[tuple[str | None, int]]:
     found: Counter[tuple[str | None, int]] = Counter()
 
     @settings(
-        max_examples=200, derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
+        max_examples=130, derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(case=operation.as_strategy(generation_mode=mode))

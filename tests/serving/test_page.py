@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.models import NAMES, saved
+from tests.models import NAMES, SEVERAL, saved
 from tests.serving.test_server import Server
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium, in the extra [dev]")
@@ -19,7 +19,7 @@ if not (shutil.which("chromium") and shutil.which("chromedriver")):
 
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 """The browser asks nobody but the server."""
@@ -123,3 +123,21 @@ def test_a_phone_in_light_and_dark(browser: Any, scheme: str, tmp_path: Path) ->
         "c.fillStyle = getComputedStyle(document.documentElement).backgroundColor; return c.fillStyle"
     )
     assert browser.get_screenshot_as_png().startswith(b"\x89PNG"), brightness
+
+
+def test_several_places_and_an_organism(browser: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    server = Server(saved(tmp_path_factory.mktemp("several"), task=SEVERAL))
+    browser.get(server.url)
+    wait(browser, lambda: "one or more of 3 locations" in browser.find_element(By.ID, "model").text)
+    Select(browser.find_element(By.ID, "organism")).select_by_value("animal")
+    assert browser.find_element(By.ID, "leftout").text == "left out: Plastid"
+    browser.find_element(By.ID, "example").click()
+    browser.find_element(By.ID, "run").click()
+    wait(browser, lambda: len(rows(browser)) == 2)
+    assert not any("Plastid" in row[1] for row in rows(browser))
+    assert browser.find_element(By.CSS_SELECTOR, "#shares dt:nth-last-of-type(1)").text == "bound to a membrane"
+    browser.find_element(By.ID, "csv").click()
+    wait(browser, lambda: (tmp_path / "locations.csv").exists())
+    head = (tmp_path / "locations.csv").read_text().splitlines()[0]
+    assert head == "id,location,probability,Cytoplasm,Nucleus,Plastid,membrane,length,residues_read,warnings"
+    assert server.stop() == 0
