@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,12 +89,18 @@ def test_the_input_is_never_the_output(folder: Path, tmp_path: Path, redirected:
     precious = "id,sequence\na,MKVLA\n"
     path = tmp_path / "x.csv"
     path.write_text(precious)
-    script = f"{sys.executable} {ROOT}/predict.py model_dir={folder}/out/model overwrite=true"
-    words = (f"input=- output={path} < {path}", f"input={path} output=- >> {path}") if redirected else (
-        f"input={path} output={path}",
-    )  # fmt: skip
-    for more in words:
-        result = subprocess.run(f"{script} {more}", shell=True, capture_output=True, text=True, check=False)
+    script = [sys.executable, f"{ROOT}/predict.py", f"model_dir={folder}/out/model", "overwrite=true"]
+    given: list[tuple[list[str], dict[str, Any]]] = [([f"input={path}", f"output={path}"], {})]
+    if redirected:
+        source, target = path.open("rb"), path.open("ab")
+        given = [
+            (["input=-", f"output={path}"], {"stdin": source}),
+            ([f"input={path}", "output=-"], {"stdout": target}),
+        ]
+    for words, streams in given:
+        result = forked.run([*script, *words], stderr=subprocess.PIPE, **streams)
+        for stream in streams.values():
+            stream.close()
         assert (result.returncode, path.read_text()) == (1, precious)
         assert "this is the file of input=" in result.stderr
         assert result.stderr.count("\n") == 1
@@ -212,14 +219,17 @@ def test_a_reader_that_goes_away_is_no_traceback(folder: Path, tmp_path: Path) -
 
 
 def test_an_output_that_is_full_or_closed_is_one_line(folder: Path) -> None:
-    script = f"{sys.executable} {ROOT}/predict.py model_dir={folder}/out/model input={folder}/test.fasta output=-"
-    for end, line in (
-        ("> /dev/full", "standard output: cannot be written: No space left on device"),
-        (">&-", "standard output: it is closed"),
-    ):
-        result = subprocess.run(f"{script} {end}", shell=True, capture_output=True, text=True, check=False)
-        assert (result.returncode, result.stderr) == (1, f"error: {line}\n")
-    result = subprocess.run(f"{script} 2> /dev/full", shell=True, capture_output=True, text=True, check=False)
+    script = [sys.executable, f"{ROOT}/predict.py", f"model_dir={folder}/out/model", f"input={folder}/test.fasta"]
+    closed = ["sh", "-c", '"$@" >&-', "sh"]  # which Python meets when it starts: a process of its own
+    with open("/dev/full", "wb") as full:
+        for result, line in (
+            (forked.run([*script, "output=-"], stdout=full, stderr=subprocess.PIPE),
+             "standard output: cannot be written: No space left on device"),
+            (subprocess.run([*closed, *script, "output=-"], capture_output=True, text=True, check=False),
+             "standard output: it is closed"),
+        ):  # fmt: skip
+            assert (result.returncode, result.stderr) == (1, f"error: {line}\n")
+        result = forked.run([*script, "output=-"], stdout=subprocess.PIPE, stderr=full)
     assert (result.returncode, result.stdout.count("\n")) == (0, 34), "nobody hears the summary"
 
 
