@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from protloc.model.backbones import family_of
 from protloc.model.configuration import ProteinClassifierConfig
 from protloc.model.packed import Packing, unpack
 from protloc.model.pooling import build_pooling
+from protloc.tasks.losses import BinaryCrossEntropy, CrossEntropy, Loss
 
 
 @dataclass
@@ -62,7 +63,7 @@ class ProteinClassifier(PreTrainedModel):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(self.pooling.out_features, config.num_labels)
         self.membrane = nn.Linear(self.pooling.out_features, 1) if config.membrane_threshold is not None else None
-        self.loss_of_classes = LOSSES[config.problem_type]
+        self.loss_of_classes = LOSSES[config.problem_type](config.num_labels)
         self.post_init()
 
     def forward(
@@ -188,21 +189,15 @@ def answer(
         members_BKW = (
             torch.cat([tower_logits(layer, pooled_BP, head.towers) for layer in layers], -1) if apart else None
         )
-    loss = head.loss_of_classes(logits_BC, labels) if labels is not None else None
+    loss = head.loss_of_classes(logits_BC[:, None], labels) if labels is not None else None
     return ClassifierOutput(loss=loss, logits=logits_BC, membrane=membrane_B, members=members_BKW)
 
 
-def loss_of_several(logits_BC: Tensor, labels_BC: Tensor) -> Tensor:
-    """Binary cross-entropy `()`: the sum over the classes, the mean over proteins."""
-    summed: Tensor = nn.functional.binary_cross_entropy_with_logits(logits_BC, labels_BC.float(), reduction="sum")
-    return summed / len(labels_BC)
-
-
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "single_label_classification": nn.functional.cross_entropy,
-    "multi_label_classification": loss_of_several,
+LOSSES: dict[str, type[Loss]] = {
+    "single_label_classification": CrossEntropy,
+    "multi_label_classification": BinaryCrossEntropy,
 }
-"""What `forward` gives where it has labels, by `problem_type`; Trainer takes `protloc.tasks.losses`."""
+"""What `forward` gives where it has labels, by `problem_type`: plain; Trainer's has the run's options."""
 
 
 def tower_logits(classifier: nn.Linear, pooled_BP: Tensor, towers: int) -> Tensor:

@@ -158,11 +158,12 @@ def create_app(predictor: Predictor, config: ServeConfig, model_card: dict[str, 
             "proteins": config.max_proteins, "residues": config.max_residues, "body_bytes": config.max_body,
             "seconds": config.timeout,
         }  # fmt: skip
+        settings = predictor.task.settings()
         return {
             "task": predictor.task.name,
             "classes": predictor.task.names,
-            "thresholds": predictor.task.settings().get("thresholds"),
-            "membrane_threshold": predictor.task.settings()["membrane_threshold"],
+            "thresholds": settings.get("thresholds"),
+            "membrane_threshold": settings["membrane_threshold"],
             "version": protloc.__version__,
             "limits": limits,
             **model_card,
