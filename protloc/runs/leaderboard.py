@@ -23,7 +23,7 @@ from protloc.errors import UserError
 from protloc.files import write_text
 from protloc.runs.folder import CONFIG, END, ERROR, OVERRIDES, PLACE, SEARCH
 from protloc.runs.objectives import front, objective
-from protloc.runs.out_of_fold import PREDICTIONS, write_out_of_fold
+from protloc.runs.out_of_fold import PREDICTIONS, told, write_out_of_fold
 
 FIGURES = {
     "single": ("accuracy", "mcc", "macro_f1"),
@@ -226,17 +226,17 @@ def _shown(row: Row, *path: str) -> str:
 
 def plot(rows: Sequence[Row], path: Path) -> None:
     """Validation and test of each setting, with the standard deviation over its runs."""
-    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
+    from protloc.tasks.drawing import save
 
     shown = [row for row in rows if not row.error and not row.pruned]
     if not shown:
         return
     monitor = shown[0].runs[0].monitor
     names = [", ".join(f"{name}={value}" for name, value in row.words.items()) or "all" for row in shown]
-    figure, axes = plt.subplots(figsize=(8, 1.5 + 0.4 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(8, 1.5 + 0.4 * len(shown)), layout="constrained")
+    axes = figure.add_subplot()
     for shift, split in ((-0.12, "validation"), (0.12, "test")):
         points = [(i, row.mean(split, monitor), row.deviation(split, monitor)) for i, row in enumerate(shown)]
         there = [(i, mean, deviation or 0.0) for i, mean, deviation in points if mean is not None]
@@ -247,27 +247,33 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xlabel(f"{monitor}, mean and standard deviation over seeds and folds")
     axes.legend()
-    temporary = path.with_name(f".{path.stem}.tmp.png")
-    figure.savefig(temporary, dpi=150)
-    plt.close(figure)
-    temporary.replace(path)
+    save(figure, path)
 
 
 def update(folders: Sequence[Path], output: Path) -> list[Row]:
-    """Write `leaderboard.csv` and `leaderboard.png` into `output`; the rows.
-
-    Where the best setting was run on several folds, also their proteins together, as `out_of_fold.csv` and `.json`.
-    """
+    """Write `leaderboard.csv` and `leaderboard.png` into `output`; the rows."""
     found = rows(read_runs(folders))
     for search in (folder / SEARCH for folder in folders):
         if search.exists() and len(objectives := json.loads(search.read_text())["objectives"]) > 1:
             mark_front(found, objectives)
     write_table(found, output / "leaderboard.csv")
     plot(found, output / "leaderboard.png")
-    if found and len(folds := folds_of(found[0])) > 1:
-        metrics = found[0].runs[0].metrics or {}
-        write_out_of_fold(folds, metrics["classes"], metrics["task"], output)
     return found
+
+
+def show(folders: Sequence[Path], output: Path) -> None:
+    """Write and print the leaderboard.
+
+    Where the best setting was run on several folds, also their proteins together, as `out_of_fold.csv` and `.json`:
+    here and not after every run, for their intervals take a while.
+    """
+    found = update(folders, output)
+    print_table(found)
+    folds = folds_of(found[0])
+    if len(folds) > 1:
+        metrics = found[0].runs[0].metrics or {}
+        print(told(write_out_of_fold(folds, metrics["classes"], metrics["task"], output)))
+        print("out_of_fold.csv has each protein once, predicted by a model that did not see its fold")
 
 
 def folds_of(row: Row) -> dict[str, Path]:
@@ -289,7 +295,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where leaderboard.csv and .png go; default: the first folder")
     options = parser.parse_args()
     try:
-        print_table(update(options.folders, options.output or options.folders[0]))
+        show(options.folders, options.output or options.folders[0])
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from omegaconf import DictConfig
 from protloc.errors import UserError
 from protloc.files import write_text
 from protloc.runs.folder import BEST, CONFIG, ERROR, Place, is_at_work
-from protloc.runs.leaderboard import print_table, update
-from protloc.runs.out_of_fold import FIGURES, told
+from protloc.runs.leaderboard import show, update
 
 SWEEPS: list[Path] = []
 """Folders of the sweeps of this process."""
@@ -57,10 +55,7 @@ def tell() -> None:
     """Print the leaderboard of a sweep that this process has run, and what a search has found."""
     for sweep in SWEEPS:
         if has_begun(sweep):
-            print_table(update([sweep], sweep))
-            if (sweep / FIGURES).exists():
-                print(told(json.loads((sweep / FIGURES).read_text())))
-                print("out_of_fold.csv has each protein once, predicted by a model that did not see its fold")
+            show([sweep], sweep)
             print(f"leaderboard.csv and leaderboard.png are in {sweep}")
         if (sweep / BEST).exists():
             print((sweep / BEST).read_text(), end="")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from protloc.runs.leaderboard import update
+from protloc.runs.leaderboard import show, update
 from protloc.runs.out_of_fold import told
 from tests.runs.test_leaderboard import run_folder
 
@@ -31,6 +31,8 @@ def test_the_best_setting_s_folds_are_pooled(tmp_path: Path) -> None:
     fold(tmp_path / "1", "1", ["model=a"], 0.8)
     fold(tmp_path / "2", "0", ["model=b"], 0.5)
     rows = update([tmp_path], tmp_path)
+    assert not (tmp_path / "out_of_fold.csv").exists(), "only at the end"
+    show([tmp_path], tmp_path)
     assert [(row.words, len(row.runs)) for row in rows] == [({"model": "a"}, 2), ({"model": "b"}, 1)]
     assert rows[0].mean("validation", "mcc") == pytest.approx(0.7)
     with open(tmp_path / "out_of_fold.csv", newline="") as file:
@@ -49,5 +51,5 @@ def test_the_best_setting_s_folds_are_pooled(tmp_path: Path) -> None:
 
 def test_one_fold_alone_is_no_cross_validation(tmp_path: Path) -> None:
     fold(tmp_path / "0", "0", ["model=a"], 0.6)
-    update([tmp_path], tmp_path)
+    show([tmp_path], tmp_path)
     assert not (tmp_path / "out_of_fold.csv").exists()
