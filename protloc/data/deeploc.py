@@ -14,12 +14,13 @@ import datasets
 import numpy as np
 
 from protloc.config import DeepLocData
-from protloc.data.download import downloaded
+from protloc.data.download import published
 from protloc.data.fasta import read_fasta
 from protloc.data.parse import Labelled, complaint, parse
 from protloc.data.records import Broken
 from protloc.data.source import Source
 from protloc.errors import UserError
+from protloc.tasks.labels import WHOLE
 
 HEADER = re.compile(r"(?P<location>\S+)-(?P<membrane>[SMU])(?P<test> +test)?$")
 RECORDS = 14_004
@@ -37,13 +38,7 @@ def read_deeploc(options: DeepLocData) -> Source:
         UserError: the file cannot be had or read, is not what was published (downloads only), or has dual labels
             under `dual_labels=error`.
     """
-    path = options.path or str(
-        downloaded(
-            options.url, "deeploc_data.fasta", b">",
-            "get deeploc_data.fasta from DeepLoc 1.0's page (services.healthtech.dtu.dk, Data) by other means and give "
-            "data.path=FILE", options.cache_dir,
-        )
-    )  # fmt: skip
+    path = published(options, "deeploc_data.fasta", b">", "deeploc_data.fasta from DeepLoc 1.0's page")
     parsed = parse(path, _labelled, "deeploc", options)
     if options.path is None:
         _check_published(parsed.rows, path)
@@ -96,6 +91,11 @@ def _without_dual_labels(
             [f"{count} proteins with two locations dropped ({kinds}); data.dual_labels=first keeps them"],
         )
     if choice == "both":
+        if options.label_separator == WHOLE:
+            raise UserError(
+                f"data.dual_labels=both makes {count} proteins with two places, and data.label_separator={WHOLE} keeps "
+                "labels whole: leave one of them out", exit_code=2,
+            )  # fmt: skip
         relabelled = _relabelled(rows, [location.replace("-", options.label_separator) for location in locations])
         return relabelled, {"dual_label_read_as_two": count}, [f"{count} proteins have two locations ({kinds})"]
     relabelled = _relabelled(rows, [location.split("-")[0] for location in locations])

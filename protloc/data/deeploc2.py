@@ -14,7 +14,7 @@ import datasets
 import numpy as np
 
 from protloc.config import DeepLoc2Data
-from protloc.data.download import downloaded
+from protloc.data.download import published
 from protloc.data.parse import Labelled, parse
 from protloc.data.records import Broken
 from protloc.data.source import Source
@@ -41,13 +41,8 @@ def read_deeploc2(options: DeepLoc2Data) -> Source:
         UserError: the file cannot be had or read, is not what was published (downloads only), or `fold` is none of its
             partitions.
     """
-    path = options.path or str(
-        downloaded(
-            options.url, "deeploc2.csv", b",ACC,Kingdom",
-            "get Swissprot_Train_Validation_dataset.csv from DeepLoc 2.0's page (services.healthtech.dtu.dk, Data) by "
-            "other means and give data.path=FILE", options.cache_dir,
-        )
-    )  # fmt: skip
+    file = "Swissprot_Train_Validation_dataset.csv from DeepLoc 2.0's page"
+    path = published(options, "deeploc2.csv", b",ACC,Kingdom", file)
     parsed = parse(path, _labelled, "deeploc2", options)
     rows = parsed.rows
     if options.path is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from protloc.config import DeepLoc2Data, DeepLocData
 from protloc.data.parse import cache_folder, content_hash
 from protloc.errors import UserError
 from protloc.files import write_json
@@ -21,20 +22,22 @@ TIMEOUT = 60
 """Seconds without a byte after which a download is given up."""
 
 
-def downloaded(url: str, name: str, start: bytes, help: str, cache_dir: str | None) -> Path:
-    """The file in the cache.
+def published(options: DeepLocData | DeepLoc2Data, name: str, start: bytes, origin: str) -> str:
+    """The path of a data set's file: that of `options.path`, or of the published one in the cache.
 
     Args:
-        url: where it is published.
+        options: with `path` and `url`.
         name: of the file in the cache.
         start: its first bytes; something else is an error page.
-        help: what a user can do instead, for messages.
-        cache_dir: see `cache_folder`.
+        origin: the file and the page that it is published on, for messages.
 
     Raises:
         UserError: it cannot be had, or has changed since.
     """
-    target = cache_folder(cache_dir) / name
+    if options.path is not None:
+        return options.path
+    url, target = options.url, cache_folder(options.cache_dir) / name
+    help = f"get {origin} (services.healthtech.dtu.dk, Data) by other means and give data.path=FILE"
     record = target.with_suffix(".json")
     if not target.exists():
         _download(url, target, start, help)
@@ -49,7 +52,7 @@ def downloaded(url: str, name: str, start: bytes, help: str, cache_dir: str | No
             f"{target}: changed since it was downloaded (SHA-256 {found[:12]}…, was {expected[:12]}…): "
             "delete it to download it again"
         )
-    return target
+    return str(target)
 
 
 def _download(url: str, target: Path, start: bytes, help: str) -> None:

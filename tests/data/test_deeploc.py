@@ -63,6 +63,22 @@ def test_dual_labels_take_the_first(tmp_path: Path) -> None:
     assert corpus.notes == ["2 proteins with two locations given the first (2 Cytoplasm-Nucleus)"]
 
 
+def test_dual_labels_are_two_places(tmp_path: Path) -> None:
+    corpus = load_corpus(options(tmp_path, SMALL, dual_labels="both"))
+    assert (corpus.task.name, corpus.task.has_membrane) == ("multilabel", True)
+    assert corpus.task.names == ("Cell.membrane", "Cytoplasm", "Nucleus")
+    assert corpus.test is not None
+    splits = (corpus.train, corpus.validation, corpus.test)
+    places = {id: place for split in splits for id, place in zip(split["id"], split["location"], strict=True)}
+    assert [id for id, place in places.items() if "|" in place] == ["D1", "D2"]
+    assert (places["D1"], corpus.counts["dual_label_read_as_two"]) == ("Cytoplasm|Nucleus", 2)
+
+
+def test_dual_labels_that_are_to_be_two_and_whole(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data.dual_labels=both makes 2 proteins with two places, and data.label_sep"):
+        load_corpus(options(tmp_path, SMALL, dual_labels="both", label_separator="none"))
+
+
 def test_dual_labels_stop(tmp_path: Path) -> None:
     given = options(tmp_path, SMALL, dual_labels="error")
     with pytest.raises(UserError) as caught:
