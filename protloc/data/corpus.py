@@ -108,9 +108,10 @@ def _load(options: DataConfig, wanted: Wanted) -> Corpus:
 
 def _written(rows: datasets.Dataset, task: Task, separator: str) -> datasets.Dataset:
     """The rows, with each location as the task writes it."""
-    texts = rows["location"][:]
-    written = [task.written(places(text, separator)) for text in texts]
-    return rows if written == texts else rows.remove_columns("location").add_column("location", written)
+    written = {text: task.written(places(text, separator)) for text in rows.unique("location")}
+    if all(text == new for text, new in written.items()):
+        return rows
+    return rows.remove_columns("location").add_column("location", [written[text] for text in rows["location"]])
 
 
 def _with_validation(splits: Splits, task: Task, options: DataConfig) -> Splits:
@@ -125,7 +126,9 @@ def _with_validation(splits: Splits, task: Task, options: DataConfig) -> Splits:
 
 
 def _check_classes(source: Source, task: Task, separator: str) -> None:
-    sizes = Counter(name for text in source.splits["train"]["location"] for name in places(text, separator))
+    sizes: Counter[str] = Counter()
+    for text, count in Counter(source.splits["train"]["location"]).items():
+        sizes.update(dict.fromkeys(places(text, separator), count))
     for name, size in sorted(sizes.items()):
         if size < 2:
             raise UserError(
@@ -133,12 +136,13 @@ def _check_classes(source: Source, task: Task, separator: str) -> None:
                 "add proteins, or take the class out"
             )
     for split, rows in source.splits.items():
-        sets = [set(places(text, separator)) for text in rows["location"]]
-        wrong = [i for i, found in enumerate(sets) if not found or found - sizes.keys()]
-        if wrong:
+        sets = {text: set(places(text, separator)) for text in rows.unique("location")}
+        bad = {text for text, found in sets.items() if not found or found - sizes.keys()}
+        if bad:
+            wrong = [i for i, text in enumerate(rows["location"]) if text in bad]
             broken = [
                 Broken(row["id"], row["line"], f"location {row['location']!r} is no class of the training proteins")
-                if places(row["location"], separator)
+                if sets[row["location"]]
                 else Broken(row["id"], row["line"], f"no location in {row['location']!r}")
                 for row in rows.select(wrong[:10])
             ]

@@ -46,17 +46,17 @@ def choose_task(
         UserError: the labels do not fit the options, or cannot be classes.
     """
     check_separator(labels, separator, where)
-    sets = [places(label, separator) for label in labels]
-    several = sum(len(found) > 1 for found in sets)
+    sets = {label: places(label, separator) for label in dict.fromkeys(labels)}
+    several = sum(len(sets[label]) > 1 for label in labels)
     if wanted.task == "single" and several:
-        first = next(label for label, found in zip(labels, sets, strict=True) if len(found) > 1)
+        first = next(label for label, found in sets.items() if len(found) > 1)
         raise UserError(
             f"{where}: task=single, but {several} training proteins have several places ({first!r}): give "
             "task=multilabel, or data.label_separator=none to keep such labels whole",
             exit_code=2,
         )
     is_multilabel = wanted.task == "multilabel" or bool(several)
-    space = LabelSpace.of(name for found in sets for name in found)
+    space = LabelSpace.of(name for found in sets.values() for name in found)
     _check_names(space, where, is_multilabel)
     known = bool({"S", "M"} & set(letters))
     if wanted.membrane == "on" and not known:

@@ -74,13 +74,15 @@ class Multilabel(Task):
     def strata(self, locations: Sequence[str]) -> np.ndarray:
         """Sets of classes, where enough proteins have them; of rarer sets the rarest class."""
         sets = Counter(locations)
-        sizes = Counter(name for text in locations for name in self.places(text))
-        keys = [
-            (0, text) if sets[text] >= STRATUM else (1, min(self.places(text), key=lambda name: (sizes[name], name)))
-            for text in locations
-        ]
-        numbers = {key: i for i, key in enumerate(sorted(set(keys)))}
-        return np.array([numbers[key] for key in keys], dtype=np.int64)
+        sizes: Counter[str] = Counter()
+        for text, count in sets.items():
+            sizes.update(dict.fromkeys(self.places(text), count))
+        keys = {
+            text: (0, text) if count >= STRATUM else (1, min(self.places(text), key=lambda name: (sizes[name], name)))
+            for text, count in sets.items()
+        }
+        numbers = {key: i for i, key in enumerate(sorted(set(keys.values())))}
+        return np.array([numbers[keys[text]] for text in locations], dtype=np.int64)
 
     def loss(self, options: TrainerConfig, targets: np.ndarray) -> Loss:
         """Binary cross-entropy by protein and class."""
